@@ -1,0 +1,19 @@
+"""Where the real data lie, and a run of a small model of our own."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """The mirror of the datasets: BENCH_DATA, or shared/data beside the repository."""
+    folder = Path(os.environ.get("BENCH_DATA") or REPOSITORY.parent / "shared" / "data")
+    if not (folder / "linguameta").is_dir():
+        pytest.skip("no mirror of the datasets: set BENCH_DATA to its folder")
+    return folder.resolve()
