@@ -1,0 +1,54 @@
+"""`data.lock`: commit, licence, and SHA-256, row count and columns of every file that has been seen."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+LOCK = Path(__file__).with_name("data.lock")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One locked file."""
+
+    sha256: str
+    rows: int
+    columns: tuple[str, ...]
+
+
+def entry(dataset: str, path: str) -> Entry | None:
+    """The lock's entry for a file, or None: then the task is unlocked."""
+    return files(dataset).get(path)
+
+
+@functools.cache
+def files(dataset: str) -> Mapping[str, Entry]:
+    """Path -> entry, for one dataset; empty where the lock does not know it."""
+    found = _read().get(dataset, {}).get("files", {})
+    return {path: Entry(sha, rows, tuple(columns)) for path, (sha, rows, columns) in found.items()}
+
+
+@functools.cache
+def _read() -> dict[str, Any]:
+    locked: dict[str, Any] = json.loads(LOCK.read_text("utf-8"))
+    return locked
+
+
+def write(datasets: Mapping[str, Mapping[str, Any]], path: Path = LOCK) -> None:
+    """Writes the lock, one file a line so that a change reads well in a diff."""
+    blocks = []
+    for name, dataset in sorted(datasets.items()):
+        lines = [
+            f"   {json.dumps(file)}: {json.dumps([made.sha256, made.rows, list(made.columns)], ensure_ascii=False)}"
+            for file, made in sorted(dataset["files"].items())
+        ]
+        head = "".join(
+            f"  {json.dumps(key)}: {json.dumps(dataset[key])},\n" for key in ("repository", "commit", "licence")
+        )
+        blocks.append(f" {json.dumps(name)}: {{\n{head}" + '  "files": {\n' + ",\n".join(lines) + "\n  }\n }")
+    path.write_text("{\n" + ",\n".join(blocks) + "\n}\n", "utf-8")
