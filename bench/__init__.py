@@ -1,0 +1,1 @@
+"""The harness: `python -m bench`."""

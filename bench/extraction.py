@@ -1,0 +1,116 @@
+"""Which option a generated answer names. What cannot be told is unparsed, never guessed.
+
+An answer counts where it stands by itself: at the start of the text or of a line's end after "Answer:". Two places that
+disagree cancel each other, and an option mentioned in passing ("It is not travel") says nothing.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+
+from bench.prompting import LETTERS
+
+_REASONING = re.compile(r".*</think(?:ing)?>", re.DOTALL | re.IGNORECASE)
+_UNFINISHED = re.compile(r"<think(?:ing)?>", re.IGNORECASE)
+_CUE = re.compile(r"\b(?:answer|topic|option|choice)\b(?:\s+is\b)?[\s:*_]*(?=\S)", re.IGNORECASE)
+_SAID = re.compile(r"\b(?:is|be|about)\s+(?:about\s+)?(?:the\s+|an?\s+)?$", re.IGNORECASE)
+_DENIED = re.compile(r"\b(?:not|no|never|neither|nor|cannot)\b|n['’]t\b", re.IGNORECASE)
+_ARTICLE = re.compile(r"(?:an?|the)\s+", re.IGNORECASE)
+
+
+def choice(text: str, options: Sequence[str]) -> int | None:
+    """The index of the option that the text names by its letter or its text; None where it names none, or several."""
+    text = unicodedata.normalize("NFKC", _REASONING.sub("", text)).strip()
+    if _UNFINISHED.search(text):
+        return None  # cut off while still thinking
+    found = {_named(text, options), _concluded(text, options)}
+    found.update(_named(text[cue.end() :], options) for cue in _CUE.finditer(text))
+    found.discard(None)
+    return found.pop() if len(found) == 1 else None
+
+
+def _named(text: str, options: Sequence[str]) -> int | None:
+    """The option that the text starts with, by its text or by its letter; None where the two disagree."""
+    bare = _undecorated(text)
+    by_text, by_letter = _by_text(bare, options), _by_letter(bare, options)
+    if by_text is None:
+        by_text = _by_text(_ARTICLE.sub("", bare, count=1), options)
+    if by_text is not None and by_letter is not None and by_text != by_letter:
+        return None
+    return by_letter if by_text is None else by_text
+
+
+def _by_letter(text: str, options: Sequence[str]) -> int | None:
+    letters = LETTERS[: len(options)]
+    letter, rest = text[:1], text[1:]
+    if not letter or letter.upper() not in letters or not _is_label(letter, rest):
+        return None
+    index = LETTERS.index(letter.upper())
+    explained = _by_text(_undecorated(rest), options)
+    others = re.search(rf"(?<!\w)[{letters}](?=[.):]|\W*$)", rest)
+    return None if others or explained not in (None, index) else index
+
+
+def _is_label(letter: str, rest: str) -> bool:
+    """Whether what follows sets a letter apart: "B.", "B)", "**B**", "B - ", "B" and a line break; "b)" at the least.
+
+    "A dog" starts with an article, "A.M." with an abbreviation, "D'accord" with an elision.
+    """
+    after = rest.lstrip(" ")
+    if all(map(_is_decoration, rest)):
+        return True
+    if after[0] == "\n" or (rest[0] == " " and after[0] in "-–—:"):
+        return True
+    if rest[0] == "." and rest[1:2].isalnum():
+        return False
+    return rest[0] in ").:" if letter.islower() else _ends_word(rest)
+
+
+def _by_text(text: str, options: Sequence[str]) -> int | None:
+    """The option whose words the text's first line starts with, ended by punctuation; of several the longest."""
+    line = text.split("\n", 1)[0].casefold()
+    folded = [unicodedata.normalize("NFKC", option).casefold().strip() for option in options]
+    starts = [index for index, option in enumerate(folded) if option and _ends_option(line, option)]
+    if not starts:
+        return None
+    longest = max(starts, key=lambda index: len(folded[index]))
+    rest = line[len(folded[longest]) :]
+    rivals = [option for index, option in enumerate(folded) if index != longest and option and _mentions(rest, option)]
+    return None if rivals or folded.count(folded[longest]) > 1 else longest
+
+
+def _ends_option(line: str, option: str) -> bool:
+    rest = line[len(option) :]
+    return line.startswith(option) and (not rest.strip() or _ends_word(rest.lstrip()))
+
+
+def _concluded(text: str, options: Sequence[str]) -> int | None:
+    """The one option that an English sentence ends on: "The text is about sports." Nothing if anything is denied."""
+    line = text.casefold().rstrip("".join(filter(_is_decoration, set(text))))
+    folded = [unicodedata.normalize("NFKC", option).casefold().strip() for option in options]
+    mentioned = [index for index, option in enumerate(folded) if option and _mentions(line, option)]
+    if len(mentioned) != 1 or _DENIED.search(line):
+        return None
+    option = folded[mentioned[0]]
+    return mentioned[0] if line.endswith(option) and _SAID.search(line.removesuffix(option)) else None
+
+
+def _mentions(text: str, option: str) -> bool:
+    return re.search(rf"(?<!\w){re.escape(option)}(?!\w)", text) is not None
+
+
+def _undecorated(text: str) -> str:
+    return text.lstrip("".join(filter(_is_decoration, set(text))))
+
+
+def _ends_word(text: str) -> bool:
+    """Whether the text starts with punctuation that ends a word, as an apostrophe, a hyphen or a slash does not."""
+    return not text[0].isspace() and _is_decoration(text[0]) and text[0] not in "'’-/"
+
+
+def _is_decoration(char: str) -> bool:
+    """White space, punctuation, the marks of bold and code, and the invisible marks of direction."""
+    category = unicodedata.category(char)
+    return char.isspace() or char in "`*_" or category.startswith("P") or category == "Cf"

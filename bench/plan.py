@@ -1,0 +1,102 @@
+"""Which requests a run consists of."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import languages
+from bench.models.base import Capabilities
+from bench.prompting import Asker, request
+from bench.records import Mode, Request, UsageError
+from tasks.records import DataError, Sample, Task, Variety
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """The samples of one task in one language."""
+
+    task: Task
+    variety: Variety
+    samples: tuple[Sample, ...]
+
+
+def choose_languages(chosen: Sequence[Task], names: Iterable[str]) -> list[tuple[Task, Variety]]:
+    """The (task, language) pairs to run: all languages, or those named. A name may carry a variety, `por_Latn-BR`.
+
+    Raises `UsageError` for an unknown language, and for one that none of the tasks has.
+    """
+    every = [(task, variety) for task in chosen for variety in task.varieties]
+    wanted = list(names)
+    if not wanted:
+        return every
+    kept: dict[int, None] = {}
+    for name in wanted:
+        found = [index for index, (_, variety) in enumerate(every) if _means(name, variety)]
+        if not found:
+            found = _by_language(name, every, chosen)
+        kept.update(dict.fromkeys(found))
+    return [every[index] for index in sorted(kept)]
+
+
+def _means(name: str, variety: Variety) -> bool:
+    return bool(variety.variety) and name == f"{variety.language}-{variety.variety}"
+
+
+def _by_language(name: str, every: Sequence[tuple[Task, Variety]], chosen: Sequence[Task]) -> list[int]:
+    try:
+        language = languages.get(name)
+    except languages.LanguageError as error:
+        raise UsageError(str(error)) from error
+    found = [index for index, (_, variety) in enumerate(every) if variety.language == language.code]
+    if not found:
+        asked = ", ".join(task.name for task in chosen[:4]) + (", ..." if len(chosen) > 4 else "")
+        raise UsageError(
+            f"{asked} has no {language.name} ({language.code}); see `bench list tasks --json` for languages"
+        )
+    return found
+
+
+def load(pairs: Iterable[tuple[Task, Variety]], limit: int | None) -> list[Block]:
+    """Reads the samples, `limit` of each task and language. Raises `UsageError` where data are missing or changed."""
+    blocks = []
+    for task, variety in pairs:
+        try:
+            samples = tuple(itertools.islice(task.samples(variety), limit))
+        except DataError as error:
+            raise UsageError(f"{task.name} {variety.language}: {error}") from error
+        if samples:
+            blocks.append(Block(task, variety, samples))
+    return blocks
+
+
+class CannotAnswer(Exception):
+    """A model cannot be asked a task. The message ends the sentence "the model leaves it out: ..."."""
+
+
+def answer_mode(task: Task, capabilities: Capabilities, asked: Mode | None) -> Mode:
+    """The mode in which a model answers a task. Raises `CannotAnswer`."""
+    if capabilities.raw and not capabilities.choices and not task.raw_input:
+        raise CannotAnswer(f"it reads bare input, and {task.name} cannot be asked without a prompt")
+    if task.kind == "generation":
+        return "generate"
+    if asked and asked not in capabilities.modes:
+        raise CannotAnswer(f"it cannot answer in mode {asked}; it has {', '.join(capabilities.modes)}")
+    return asked or capabilities.modes[0]
+
+
+def requests(
+    blocks: Iterable[Block], capabilities: Capabilities, asker: Asker, asked: Mode | None
+) -> tuple[list[Request], dict[str, str]]:
+    """The requests for one model in plan order, and the tasks that it cannot be asked with the reason."""
+    made: list[Request] = []
+    dropped: dict[str, str] = {}
+    for block in blocks:
+        try:
+            mode = answer_mode(block.task, capabilities, asked)
+        except CannotAnswer as reason:
+            dropped[block.task.name] = str(reason)
+        else:
+            made.extend(request(block.task, sample, mode, asker) for sample in block.samples)
+    return made, dropped

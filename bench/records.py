@@ -1,0 +1,121 @@
+"""The nouns of a run: `Request`, `Response`, `Score` and `Cell`. Small, frozen, and without behaviour."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+Mode = Literal["generate", "loglikelihood", "first_token"]
+Status = Literal["ok", "error", "skipped"]
+Finish = Literal["stop", "length", "filter", ""]
+Outcome = Literal["scored", "empty", "unparsed", "refused"]
+
+
+class BenchError(Exception):
+    """Something the user can mend. The message is one line that says what is wrong and what would be right."""
+
+
+class UsageError(BenchError):
+    """A wrong argument or bad input: exit code 2."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A sample turned into the exact prompt and decoding limits for one model.
+
+    `prompt` is what a language model sees. In the modes `loglikelihood` and `first_token` each of `continuations` is
+    scored after it; in `generate` there are none. A backend with the capability `raw` reads `input` (the sample's own
+    text) and `options` instead. `id` is the hash of everything that could change the answer.
+    """
+
+    id: str
+    sample: str
+    task: str
+    language: str
+    variety: str
+    mode: Mode
+    prompt: str
+    continuations: tuple[str, ...]
+    max_tokens: int
+    stop: tuple[str, ...]
+    input: str
+    options: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What the model answered to one request.
+
+    `loglikelihoods` holds one natural-log probability per continuation. Token counts are None where the backend does
+    not know them. `reason` says why a response was skipped or failed. `seconds` is this request's share of the time
+    that its batch took.
+    """
+
+    request: str
+    status: Status
+    text: str = ""
+    loglikelihoods: tuple[float, ...] = ()
+    finish: Finish = ""
+    reason: str = ""
+    prompt_tokens: int | None = None
+    output_tokens: int | None = None
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """One metric's sufficient statistics for one response.
+
+    `statistics` are integers whose sums over responses determine the metric's value; see `kernels` for their order.
+    """
+
+    request: str
+    metric: str
+    outcome: Outcome
+    statistics: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """The scores of one model on one task in one language, summed up.
+
+    `value` is in the metric's own unit (accuracy and exact match 0 to 1; chrF and BLEU 0 to 100); `normalised` is
+    (value - chance) / (best - chance). What is missing is None, and `reasons` maps the field's name to a reason code.
+    `worst` and `best` bound the value where errors left items without an answer.
+    """
+
+    model: str
+    task: str
+    task_version: str
+    language: str
+    variety: str
+    vertical: str
+    area: str
+    metric: str
+    signature: str
+    value: float | None
+    normalised: float | None
+    chance: float | None
+    n: int
+    ci_low: float | None
+    ci_high: float | None
+    mode: str
+    prompt_language: str
+    shots: int
+    errors: int
+    truncated: int
+    unparsed: int
+    wrong_language: float | None
+    output_tokens: int | None
+    output_tokens_per_joule: float | None
+    energy_scope: str | None
+    energy_provenance: str
+    worst: float | None = None
+    best: float | None = None
+    skipped: int = 0
+    empty: int = 0
+    refused: int = 0
+    headline: bool = True
+    floor: bool = False
+    reasons: Mapping[str, str] = field(default_factory=dict)

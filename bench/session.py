@@ -1,0 +1,184 @@
+"""One model's run from plan to cells: opens the run file, asks, scores. The command line and the tests drive this."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import platform
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import tasks
+from bench import prompting, scoring, summary
+from bench.execution import Outcome, Progress, execute
+from bench.models.base import Model
+from bench.plan import Block, requests
+from bench.records import BenchError, Cell, Mode, Request, Response, Score, UsageError
+from bench.runfile import Identity, RunFile
+from tasks import DataError, Sample, Task, lock
+
+Step = Callable[[str], None]
+
+
+@functools.lru_cache(maxsize=16)
+def training(task: str, language: str, variety: str) -> tuple[Sample, ...]:
+    """The training samples of one task and language, empty where the task has no training split."""
+    declared = tasks.get(task)
+    if "train" not in declared.source.splits:
+        return ()
+    (found,) = [v for v in declared.varieties if (v.language, v.variety) == (language, variety)]
+    try:
+        return tuple(declared.samples(found, "train"))
+    except DataError as error:
+        raise UsageError(f"{task} {language}: {error}") from error
+
+
+def asker(model: Model) -> prompting.Asker:
+    """What of the model goes into a request's identity."""
+    return prompting.Asker(model.revision, model.template, model.decoding)
+
+
+def perform(
+    model: Model, blocks: Sequence[Block], mode: Mode | None, path: Path, progress: Progress, step: Step
+) -> Outcome:
+    """Runs a model over the blocks into the run file at `path`, then scores everything that the file holds.
+
+    Raises `UsageError` for a plan or file that does not fit, `BenchError` where answers cannot be kept; what was
+    answered until then is in the file.
+    """
+    planned, dropped = requests(blocks, model.capabilities, asker(model), mode)
+    if not planned:
+        raise UsageError(f"{model.name} can answer none of the tasks: {next(iter(dropped.values()), 'none has items')}")
+    for task, reason in dropped.items():
+        step(f"{model.name} leaves out {task}: {reason}")
+    model.check(planned)
+    with RunFile.open(path, Identity(model.name, model.revision, model.template, model.decoding)) as run:
+        run.add_datasets(_fingerprints(blocks))
+        run.add_plan(_with_hashes(planned, blocks))
+        invocation = run.begin(sys.argv[1:], versions(), hardware())
+        ended = "interrupted"
+        try:
+            outcome = execute(model, planned, run, progress)
+            if outcome.asked or not run.cells():
+                step("scoring")
+                rescore(run, {sample.id: sample for block in blocks for sample in block.samples})
+            ended = "errors" if outcome.errors or outcome.stopped else "complete"
+        except BenchError:
+            ended = "failed"
+            raise
+        finally:
+            _note_end(run, invocation, ended)
+    return outcome
+
+
+def _note_end(run: RunFile, invocation: int, ended: str) -> None:
+    # On a full disk this fails too: the reason is on its way to the user already, and the answers need no such note.
+    with contextlib.suppress(BenchError):
+        run.end(invocation, ended)
+
+
+def _with_hashes(planned: Iterable[Request], blocks: Iterable[Block]) -> Iterator[tuple[Request, str, str | None, str]]:
+    known = {sample.id: (block.task, sample) for block in blocks for sample in block.samples}
+    for request in planned:
+        task, sample = known[request.sample]
+        kept = request.prompt if task.access == "open" else None
+        yield request, prompting.digest(sample), kept, task.prompt.language
+
+
+def _fingerprints(blocks: Iterable[Block]) -> Iterator[tuple[str, str, str, bool]]:
+    seen = set()
+    for block in blocks:
+        source = block.task.source
+        for file, sha in source.fingerprint(block.variety, "test").items():
+            if (source.dataset, file) not in seen:
+                seen.add((source.dataset, file))
+                yield (
+                    source.dataset,
+                    file,
+                    sha,
+                    source.dataset == "cldr" or lock.entry(source.dataset, file) is not None,
+                )
+
+
+def rescore(run: RunFile, known: Mapping[str, Sample] = MappingProxyType({})) -> list[Cell]:
+    """Scores every response of the run from the locked data and stores scores and cells; asks no model anything.
+
+    `known` are samples by id that were read already; the others are read from the data.
+
+    Raises `UsageError` where the data are not those that the run was made with.
+    """
+    model = run.manifest()["model"]
+    scores: list[Score] = []
+    cells: list[Cell] = []
+    for group in _groups(run, model, known):
+        made = scoring.score(group.task, group.answered)
+        scores.extend(made)
+        cells.extend(summary.cells(group, made))
+    run.replace_scores(scores, cells)
+    return cells
+
+
+def _groups(run: RunFile, model: str, known: Mapping[str, Sample]) -> Iterator[summary.Group]:
+    """The run's answers by task, language, mode and prompt language, each with its sample made anew from the data."""
+    responses = {response.request: response for response in run.responses()}
+    hashes = run.samples()
+    grouped: dict[tuple[str, str, str, Mode, str, int], list[tuple[str, str]]] = {}
+    for request, identity, mode, prompt_language, shots in run.planned():
+        versioned, language, variety, _ = identity.split("/", 3)
+        grouped.setdefault((versioned, language, variety, mode, prompt_language, shots), []).append((request, identity))
+    for (versioned, language, variety, mode, prompt_language, shots), members in grouped.items():
+        task = _declared(versioned)
+        samples = known if all(identity in known for _, identity in members) else _samples(task, language, variety)
+        answered = []
+        for request, identity in members:
+            sample = samples.get(identity)
+            if sample is None or prompting.digest(sample) != hashes[identity]:
+                raise UsageError(f"{identity} is no longer what {run.path} was asked; the data of {task.name} changed")
+            # A request without an answer counts as an error: its cell is incomplete, and shows the bounds.
+            response = responses.get(request) or Response(request, "error", reason="not_answered")
+            answered.append(scoring.Answered(sample, mode, response))
+        yield summary.Group(model, task, language, variety, mode, prompt_language, shots, answered)
+
+
+def _declared(versioned: str) -> Task:
+    name, version = versioned.split("@")
+    try:
+        task = tasks.get(name)
+    except tasks.UnknownTask as error:
+        raise UsageError(f"the run asks {versioned}, which this program does not know: {error}") from error
+    if task.version != version:
+        raise UsageError(f"the run asks {versioned}; this program has version {task.version} of it")
+    return task
+
+
+def _samples(task: Task, language: str, variety: str) -> dict[str, Sample]:
+    found = [each for each in task.varieties if (each.language, each.variety) == (language, variety)]
+    if not found:
+        raise UsageError(
+            f"the run asks {task.name} in {language}{variety and '-' + variety}, which the task no longer has"
+        )
+    try:
+        return {sample.id: sample for sample in task.samples(found[0])}
+    except DataError as error:
+        raise UsageError(f"{task.name} {language}: {error}") from error
+
+
+def versions() -> dict[str, str]:
+    """Versions of the program, of Python and of what computes the scores."""
+    named = {"python": platform.python_version()}
+    for package in ("bench", "numpy", "sacrebleu", "babel", "torch", "transformers"):
+        try:
+            named[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return named
+
+
+def hardware() -> dict[str, Any]:
+    """What the run ran on; no name of the machine."""
+    return {"system": platform.system(), "machine": platform.machine(), "cores": os.cpu_count()}
