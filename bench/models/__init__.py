@@ -1,0 +1,50 @@
+"""Backends, one file each. `load` finds the one that a model's name asks for and imports only that."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+
+from bench.models.base import Capabilities, Model, ModelStopped, Settings
+from bench.records import UsageError
+from tasks.suggest import did_you_mean
+
+__all__ = ["PROVIDERS", "Capabilities", "Model", "ModelStopped", "Provider", "Settings", "load", "provider"]
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """One backend: how its models are named and what it is for. A `light` one loads in no time and no memory."""
+
+    name: str
+    module: str
+    usage: str
+    summary: str
+    light: bool = True
+
+
+PROVIDERS = {
+    made.name: made
+    for made in (
+        Provider("baseline", "bench.models.baseline", "baseline:random|copy|majority", "floors to read scores against"),
+        Provider("hf", "bench.models.hf", "hf:PATH_OR_REPO", "a transformers model, on the CPU or a GPU", False),
+        Provider("command", "bench.models.command", "command:SHELL COMMAND", "a program: a line in, a line out"),
+        Provider("replies", "bench.models.replies", "replies:FILE", "answers made elsewhere, as JSON lines"),
+    )
+}
+
+
+def load(name: str, settings: Settings) -> Model:
+    """The model called `provider:model`. Raises `UsageError` where the name or what it names is wrong."""
+    module = importlib.import_module(provider(name).module)
+    model: Model = module.load(name.partition(":")[2], settings)
+    return model
+
+
+def provider(name: str) -> Provider:
+    """The backend that a model's name asks for. Raises `UsageError` where the name has no such form."""
+    word, _, rest = name.partition(":")
+    if word not in PROVIDERS or not rest.strip():
+        known = ", ".join(known.usage for known in PROVIDERS.values())
+        raise UsageError(f"unknown model {name!r}{did_you_mean(word, PROVIDERS)}; a model is one of {known}")
+    return PROVIDERS[word]

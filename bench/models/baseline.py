@@ -1,0 +1,96 @@
+"""Floors: what answering without understanding scores. Deterministic, instant, and never ranked."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from typing import TypeVar
+
+from bench.models.base import Capabilities, Model, Settings, Training
+from bench.prompting import LETTERS
+from bench.records import Request, Response, UsageError
+from tasks.records import Sample
+from tasks.suggest import did_you_mean
+
+NO_TRAINING = "no_training_split"
+
+T = TypeVar("T", bound=Hashable)
+
+Answer = Callable[[Request, Sequence[Sample]], str | None]
+"""(request, training samples of its task and language) -> the answer, or None where it takes a training split."""
+
+
+def load(name: str, settings: Settings) -> Model:
+    """`random`, `copy` or `majority`. Raises `UsageError`."""
+    if name not in BASELINES:
+        known = ", ".join(f"baseline:{known}" for known in BASELINES)
+        raise UsageError(f"unknown baseline {name!r}{did_you_mean(name, BASELINES)}; there are {known}")
+    return Baseline(name, BASELINES[name], settings.training)
+
+
+class Baseline:
+    """A rule in the place of a model."""
+
+    revision = "1"
+    template = "none"
+    decoding = "deterministic"
+    capabilities = Capabilities(modes=("generate",), raw=True, baseline=True)
+
+    def __init__(self, name: str, answer: Answer, training: Training) -> None:
+        self.name = f"baseline:{name}"
+        self._answer = answer
+        self._training = training
+
+    def check(self, requests: Iterable[Request]) -> None:
+        """Any plan will do: what takes a training split is skipped where there is none."""
+
+    def respond(self, requests: Iterable[Request]) -> Iterator[Response]:
+        """One answer a request, in order."""
+        for request in requests:
+            text = self._answer(request, self._training(request.task, request.language, request.variety))
+            if text is None:
+                yield Response(request.id, "skipped", reason=NO_TRAINING)
+            else:
+                yield Response(request.id, "ok", text, finish="stop")
+
+    def close(self) -> None:
+        """Holds nothing."""
+
+
+def _random(request: Request, training: Sequence[Sample]) -> str | None:
+    """Any option; for a text, the answer to any training question."""
+    pool = LETTERS[: len(request.options)] if request.options else [sample.references[0] for sample in training]
+    if not pool:
+        return None
+    # Drawn from the sample's identity, so that a resumed run answers as an uninterrupted one.
+    draw = int.from_bytes(hashlib.sha256(request.sample.encode()).digest()[:8], "big")
+    return pool[draw % len(pool)]
+
+
+def _copy(request: Request, training: Sequence[Sample]) -> str:
+    """The input itself; of options, the one that is spelled most like it."""
+    if not request.options:
+        return request.input
+    text = request.input.casefold()
+    likeness = [
+        difflib.SequenceMatcher(None, text, option.casefold(), autojunk=False).ratio() for option in request.options
+    ]
+    return LETTERS[likeness.index(max(likeness))]
+
+
+def _majority(request: Request, training: Sequence[Sample]) -> str | None:
+    """The commonest answer of the training split; of equally common ones the first. Never looks at the gold."""
+    if not training:
+        return None
+    if not request.options:
+        return _commonest(sample.references[0] for sample in training)
+    return LETTERS[_commonest(sample.answer for sample in training if sample.answer is not None)]
+
+
+def _commonest(values: Iterable[T]) -> T:
+    return Counter(values).most_common(1)[0][0]
+
+
+BASELINES: dict[str, Answer] = {"random": _random, "copy": _copy, "majority": _majority}
