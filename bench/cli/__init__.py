@@ -1,0 +1,97 @@
+"""The command line. Each verb lives in a module that is imported when it is called, so that `--help` is instant.
+
+This is the boundary where what went wrong becomes one line and an exit code: 0 done, 1 something failed (run again), 2
+wrong arguments or input, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+
+import click
+
+VERBS = {
+    "run": ("bench.cli.run", "Evaluate models and write one run file for each."),
+    "plan": ("bench.cli.run", "Print the requests that a run would make, as JSON lines."),
+    "list": ("bench.cli.listing", "List tasks, languages, models or runs."),
+    "show": ("bench.cli.show", "Print the results of a run as a table."),
+    "score": ("bench.cli.score", "Score plain text files, a segment a line, as sacrebleu does."),
+    "rescore": ("bench.cli.show", "Score the answers of a run anew, asking no model."),
+    "export": ("bench.cli.show", "Write a run as parquet, csv, jsonl or a copy of the database."),
+    "data": ("bench.cli.data", "Lock and verify the data files that tasks read."),
+    "publish": ("bench.cli.publish", "Make a snapshot of runs for the leaderboard."),
+    "serve": ("bench.cli.publish", "Serve the leaderboard."),
+    "doctor": ("bench.cli.doctor", "Say what this machine can run and measure, and why not."),
+}
+
+
+class Verbs(click.Group):
+    """Knows every verb's name and summary; imports the verb itself only when it is called."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        """In the order in which people meet them."""
+        return list(VERBS)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        """The verb, imported now."""
+        if name not in VERBS:
+            return None
+        command: click.Command = getattr(importlib.import_module(VERBS[name][0]), name.replace("list", "list_"))
+        return command
+
+    def resolve_command(
+        self, context: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does, with the nearest verb named where there is none of that name."""
+        if args and args[0] not in VERBS and not args[0].startswith("-"):
+            from tasks.suggest import did_you_mean
+
+            context.fail(f"no command {args[0]!r}{did_you_mean(args[0], VERBS)}; `python -m bench --help` lists them")
+        return super().resolve_command(context, args)
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        """The table of verbs, without importing any."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, summary) in VERBS.items()])
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+def bench() -> None:
+    """Evaluates language models over hundreds of low-resource languages."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Runs a command line and returns its exit code. What the user can mend is one line on standard error."""
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        return int(bench.main(list(arguments), prog_name="python -m bench", standalone_mode=False) or 0)
+    except click.ClickException as error:
+        return _complain(error.format_message(), 2)
+    except (click.Abort, KeyboardInterrupt):
+        return _complain("interrupted; the same command goes on where it was", 130)
+    except BrokenPipeError:
+        # The reader (`head`) has seen enough. Python would complain once more when it flushes standard output.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        return _complain(f"{error.filename or 'output'}: {error.strerror}", 1)
+    except Exception as error:
+        from bench.records import BenchError, UsageError
+
+        if not isinstance(error, BenchError):
+            raise
+        return _complain(str(error), 2 if isinstance(error, UsageError) else 1)
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _complain(message: str, code: int) -> int:
+    click.echo(f"bench: {' '.join(message.split())}", err=True)
+    return code

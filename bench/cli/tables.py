@@ -1,0 +1,181 @@
+"""Tables for people. Every number in them comes from a cell; nothing is computed here but means over cells."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import click
+from tabulate import tabulate
+from wcwidth import wcswidth
+
+import languages
+from bench.records import Cell
+
+Key = Callable[[Cell], str]
+K = TypeVar("K", bound=Hashable)
+
+
+def _language(cell: Cell) -> languages.Language:
+    return languages.get(cell.language)
+
+
+GROUPS: dict[str, Key] = {
+    "language": lambda cell: cell.language + (f"-{cell.variety}" if cell.variety else ""),
+    "task": lambda cell: cell.task,
+    "vertical": lambda cell: cell.vertical or "(none)",
+    "family": lambda cell: _language(cell).family or "(unknown)",
+    "script": lambda cell: _language(cell).script_name,
+    "region": lambda cell: _language(cell).macroarea or "(unknown)",
+}
+
+
+def number(value: float | None, metric: str) -> str:
+    """A metric's value as people read it: a share in percent, a corpus score with one decimal, missing as a dash."""
+    if value is None:
+        return "-"
+    return f"{value:.1%}" if metric in ("accuracy", "exact_match") else f"{value:.1f}"
+
+
+def print_table(columns: Mapping[str, bool], rows: Sequence[Sequence[str]], title: str = "") -> None:
+    """Prints a table; `columns` says of each name whether its values are set right, as numbers are.
+
+    In a terminal that is too narrow the widest columns of text are cut, each cut marked with an ellipsis.
+    """
+    names = list(columns)
+    widths = [max(map(wcswidth, column)) for column in zip(names, *rows, strict=True)]
+    if sys.stdout.isatty():
+        widths = _fit(widths, list(columns.values()), shutil.get_terminal_size().columns)
+    body = [[_cut(text, width) for text, width in zip(row, widths, strict=True)] for row in rows]
+    align = ["right" if right else "left" for right in columns.values()]
+    if title:
+        click.echo(f"{title}\n")
+    click.echo(tabulate(body, names, "simple", colalign=align if body else None, disable_numparse=True))
+
+
+def _fit(widths: list[int], right: Sequence[bool], room: int) -> list[int]:
+    """The widths cut, the widest text first, until the table fits or nothing is left to cut."""
+    widths = list(widths)
+    while sum(widths) + 2 * (len(widths) - 1) > room:
+        text = [index for index, number in enumerate(right) if not number and widths[index] > 8]
+        if not text:
+            break
+        widths[max(text, key=widths.__getitem__)] -= 1
+    return widths
+
+
+def _cut(text: str, width: int) -> str:
+    if wcswidth(text) <= width:
+        return text
+    while wcswidth(text) >= width:
+        text = text[:-1]
+    return text + "…"
+
+
+def print_overview(cells: Sequence[Cell], paths: Sequence[Path]) -> None:
+    """One row a model and task: what `run` prints at its end."""
+    rows = []
+    for (model, task), group in _grouped(cells, lambda cell: (cell.model, cell.task)).items():
+        headline = [cell for cell in group if cell.headline]
+        valued = [cell for cell in headline if cell.value is not None]
+        metric = headline[0].metric
+        rows.append(
+            (
+                model,
+                task,
+                metric,
+                f"{len({cell.language for cell in valued}):,}",
+                f"{sum(cell.n for cell in valued):,}",
+                number(_mean(cell.value for cell in valued), metric)
+                if valued
+                else headline[0].reasons.get("value", "-"),
+                number(_mean(cell.chance for cell in valued), metric),
+                f"{sum(cell.errors for cell in headline):,}",
+            )
+        )
+    text, numbers = ("model", "task", "metric"), ("languages", "answers", "mean", "chance", "errors")
+    print_table(dict.fromkeys(text, False) | dict.fromkeys(numbers, True), rows)
+    covered = {cell.language for cell in cells if cell.value is not None}
+    answers = sum(cell.n for cell in cells if cell.headline)
+    click.echo(
+        f"\n{len(covered):,} languages, {answers:,} scored answers, {len(paths)} run file{'s' * (len(paths) > 1)}:"
+    )
+    for path in paths:
+        click.echo(f"  {path}")
+
+
+def print_cells(cells: Sequence[Cell], by: str, title: str) -> None:
+    """The cells of a run, one row a group and a column a task; of languages, families and so on the mean over cells."""
+    headline = [cell for cell in cells if cell.headline]
+    if by == "task":
+        _print_tasks(cells, title)
+        return
+    tasks = list(dict.fromkeys((cell.task, cell.mode) for cell in headline))
+    several = len({mode for _, mode in tasks}) > 1
+    columns = [f"{task} ({mode})" if several else task for task, mode in tasks]
+    counted = () if by == "language" else ("languages",)
+    rows = []
+    for key, group in sorted(_grouped(headline, GROUPS[by]).items()):
+        values = []
+        for task, mode in tasks:
+            found = [cell for cell in group if (cell.task, cell.mode) == (task, mode) and cell.value is not None]
+            values.append(_entry(found, single=by == "language"))
+        extra = [_language(group[0]).name] if by == "language" else [f"{len({cell.language for cell in group}):,}"]
+        rows.append((key, *extra, *values))
+    text = (by, "name") if by == "language" else (by,)
+    print_table(dict.fromkeys(text, False) | dict.fromkeys((*counted, *columns), True), rows, title)
+    click.echo(
+        "\nValue with its 95 % interval; a dash where there is none, and `show --json` says why."
+        if by == "language"
+        else "\nMeans over languages of each task's headline metric; tasks are not averaged with one another."
+    )
+
+
+def _entry(found: Sequence[Cell], *, single: bool) -> str:
+    if not found:
+        return "-"
+    metric = found[0].metric
+    mean = number(_mean(cell.value for cell in found), metric)
+    if single and found[0].ci_low is not None:
+        return f"{mean} [{number(found[0].ci_low, metric)}, {number(found[0].ci_high, metric)}]"
+    return mean
+
+
+def _print_tasks(cells: Sequence[Cell], title: str) -> None:
+    rows = []
+    for (task, mode, metric), group in _grouped(cells, lambda cell: (cell.task, cell.mode, cell.metric)).items():
+        valued = [cell for cell in group if cell.value is not None]
+        values = [cell.value for cell in valued if cell.value is not None]
+        rows.append(
+            (
+                task,
+                mode,
+                metric,
+                f"{len({cell.language for cell in valued}):,}",
+                f"{sum(cell.n for cell in valued):,}",
+                number(_mean(values), metric) if values else group[0].reasons.get("value", "-"),
+                number(min(values, default=None), metric),
+                number(max(values, default=None), metric),
+                number(_mean(cell.chance for cell in valued), metric),
+                f"{_mean(cell.normalised for cell in valued):.3f}" if valued else "-",
+                f"{sum(cell.errors for cell in group):,}",
+                f"{sum(cell.unparsed for cell in group):,}",
+            )
+        )
+    numbers = ("languages", "items", "mean", "lowest", "highest", "chance", "normalised", "errors", "unparsed")
+    print_table(dict.fromkeys(("task", "mode", "metric"), False) | dict.fromkeys(numbers, True), rows, title)
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
+
+
+def _grouped(cells: Iterable[Cell], key: Callable[[Cell], K]) -> dict[K, list[Cell]]:
+    groups: dict[K, list[Cell]] = {}
+    for cell in cells:
+        groups.setdefault(key(cell), []).append(cell)
+    return groups

@@ -1,0 +1,182 @@
+"""Every verb does its job, and every bad input gets one line and the right exit code."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import Bench
+
+SMALL = ("-t", "cldr-territories", "-l", "yor_Latn", "-l", "sw")
+
+CELL = (
+    "model task task_version language variety vertical area metric signature value normalised chance n ci_low ci_high "
+    "mode prompt_language shots errors truncated unparsed wrong_language output_tokens output_tokens_per_joule "
+    "energy_scope energy_provenance reasons"
+).split()
+LANGUAGE = (
+    "code iso639_3 script bcp47 cldr name autonym family macroarea countries latitude longitude direction speakers "
+    "resource_class"
+).split()
+TASK = (
+    "name version title area vertical dataset languages metric metrics chance modes origin licence access suites"
+).split()
+
+
+def test_run_show_rescore_export(bench: Bench, tmp_path: Path) -> None:
+    cells = json.loads(bench("run", *SMALL, "--json").stdout)
+    assert len(cells) == 6
+    assert set(CELL) <= cells[0].keys()
+    assert {cell["language"] for cell in cells} == {"yor_Latn", "swh_Latn"}
+    path = "runs/baseline-copy.run.db"
+    shown = json.loads(bench("show", path, "--json").stdout)
+    assert shown == [cell for cell in cells if cell["model"] == "baseline:copy"]
+    for by in ("task", "language", "vertical", "family", "script", "region"):
+        assert "cldr-territories" in bench("show", path, "--by", by).stdout
+    assert "Yoruba" in bench("show", path, "--by", "language").stdout
+    (header, *rows) = csv.reader(bench("show", path, "--csv").stdout.splitlines())
+    assert len(rows) == 2
+    assert rows[0][header.index("value")] == str(shown[0]["value"])
+    bench("rescore", path)
+    assert json.loads(bench("show", path, "--json").stdout) == shown
+    for to in ("parquet", "csv", "jsonl", "db"):
+        bench("export", path, "--format", to)
+    import pyarrow.parquet as pq
+
+    assert pq.read_table(tmp_path / "runs/baseline-copy.parquet").column("value").to_pylist() == [
+        c["value"] for c in shown
+    ]
+    assert json.loads(bench("show", "runs/baseline-copy.copy.db", "--json").stdout) == shown
+    runs = json.loads(bench("list", "runs", "--json").stdout)
+    assert {run["last"] for run in runs if "copy.copy" not in run["run"]} == {"complete"}
+
+
+def test_a_second_run_asks_nothing_and_says_the_same(bench: Bench) -> None:
+    first = bench("run", *SMALL, "--json").stdout
+    assert bench("run", *SMALL, "--json").stdout == first
+
+
+def test_a_grown_plan_extends_the_run(bench: Bench) -> None:
+    bench("run", "-m", "baseline:copy", *SMALL, "--limit", "5")
+    cells = json.loads(bench("run", "-m", "baseline:copy", *SMALL, "-t", "cldr-dates", "--json").stdout)
+    assert {(cell["task"], cell["n"]) for cell in cells} == {("cldr-territories", 20), ("cldr-dates", 20)}
+
+
+def test_lists(bench: Bench) -> None:
+    assert set(TASK) <= json.loads(bench("list", "tasks", "--json").stdout)[0].keys()
+    languages = json.loads(bench("list", "languages", "--json").stdout)
+    assert len(languages) >= 420
+    assert set(LANGUAGE) <= languages[0].keys()
+    assert json.loads(bench("list", "models", "--json").stdout)[0].keys() == {"provider", "usage", "summary"}
+    for what in ("tasks", "languages", "models", "runs"):
+        assert bench("list", what).stdout
+    assert {found["what"] for found in json.loads(bench("doctor", "--json").stdout)} >= {"hf:", "GPU", "data"}
+    assert bench("doctor").stdout
+
+
+def test_answers_made_elsewhere(bench: Bench, tmp_path: Path) -> None:
+    planned = [json.loads(line) for line in bench("plan", *SMALL).stdout.splitlines()]
+    assert {"id", "prompt", "input", "max_tokens"} == planned[0].keys()
+    replies = [{"id": line["id"], "text": "A"} for line in planned]
+    (tmp_path / "replies.jsonl").write_text("".join(json.dumps(reply) + "\n" for reply in replies))
+    cells = json.loads(bench("run", "-m", "replies:replies.jsonl", *SMALL, "--json").stdout)
+    assert [cell["n"] for cell in cells] == [20, 20]
+    assert all(0 < cell["value"] < 0.6 for cell in cells)
+
+
+def test_missing_replies_leave_an_incomplete_run_with_bounds(bench: Bench, tmp_path: Path) -> None:
+    planned = [json.loads(line) for line in bench("plan", *SMALL, "-l", "yor_Latn").stdout.splitlines()]
+    (tmp_path / "r.jsonl").write_text("".join(json.dumps({"id": p["id"], "text": "A"}) + "\n" for p in planned[:-3]))
+    done = bench("run", "-m", "replies:r.jsonl", *SMALL, "--json", expect=1)
+    assert done.stderr.count("\n") == 1
+    assert "3 of 40 requests have no answer: missing_reply: cldr-territories@" in done.stderr
+    cell = json.loads(done.stdout)[-1]
+    assert (cell["n"], cell["errors"], cell["reasons"]["value"]) == (17, 3, "incomplete")
+    assert cell["worst"] < cell["value"] < cell["best"]
+
+
+def test_score_takes_text_files(bench: Bench, tmp_path: Path) -> None:
+    (tmp_path / "h.txt").write_text("the cat sat\nሰላም ለዓለም\n", "utf-8")
+    (tmp_path / "r.txt").write_text("the cat sits\nሰላም ለዓለም\n", "utf-8")
+    made = json.loads(bench("score", "--hypotheses", "h.txt", "--references", "r.txt", "--json").stdout)
+    import sacrebleu
+
+    hypotheses, references = ["the cat sat", "ሰላም ለዓለም"], [["the cat sits", "ሰላም ለዓለም"]]
+    assert made[0]["score"] == sacrebleu.CHRF(word_order=2).corpus_score(hypotheses, references).score
+    assert made[1]["score"] == sacrebleu.BLEU().corpus_score(hypotheses, references).score
+    assert "BLEU|nrefs:1|" in bench("score", "--hypotheses", "h.txt", "--references", "r.txt").stdout
+
+
+BAD = [
+    (["rnu"], "no command 'rnu'; did you mean 'run'?"),
+    (["run", "-m", "hff:x"], "unknown model 'hff:x'; did you mean 'hf'?"),
+    (["run", "-m", "gpt"], "unknown model 'gpt'"),
+    (["run", "-m", "baseline:magic"], "unknown baseline 'magic'"),
+    (["run", "-t", "sib20"], "unknown task 'sib20'; did you mean 'sib200'?"),
+    (["run", "-l", "Yorubaa"], "unknown language 'Yorubaa'"),
+    (["run", "-l", "zh"], "zho_Hans"),
+    (["run", "-t", "cldr-plurals", "-l", "taq_Tfng"], "has no "),
+    (["run", "-t", "sib200", "--data", "nowhere"], "data folder nowhere does not exist"),
+    (["run", "-t", "sib200", "-l", "yor_Latn", "--data", "."], "has no folder sib200"),
+    (["run", "--limit", "0"], "--limit"),
+    (["run", "--limt", "3"], "--limt"),
+    (["run", "-m", "command:no-such-thing", "-t", "ntrex"], "command not found: no-such-thing"),
+    (["run", "-m", "command:cat", *SMALL], "cannot be asked without a prompt"),
+    (["run", "-m", "replies:none.jsonl"], "cannot read replies file none.jsonl"),
+    (["run", "--vertical", "legl"], "no chosen task has the vertical 'legl'"),
+    (["run", *SMALL, "--output", "one.db"], "names one file for 3 models"),
+    (["run", *SMALL, "--output", "/proc/nowhere"], "cannot write in /proc/nowhere"),
+    (["run", "-m", "baseline:copy", *SMALL, "--mode", "loglikelihood"], "cannot answer in mode loglikelihood"),
+    (["show", "none.run.db"], "no run file none.run.db"),
+    (["export", "none.run.db", "--format", "csv"], "no run file none.run.db"),
+    (["score", "--hypotheses", "none", "--references", "none"], "cannot read none"),
+    (["publish", "none.run.db"], "none.run.db"),
+    (["serve", "--board", "none"], "none"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), BAD, ids=[" ".join(arguments)[:40] for arguments, _ in BAD])
+def test_bad_input_is_one_line_and_exit_2(bench: Bench, arguments: list[str], message: str) -> None:
+    done = bench(*arguments, expect=2)
+    assert done.stderr.startswith("bench: ")
+    assert done.stderr.count("\n") == 1, done.stderr
+    assert message in done.stderr
+    assert not done.stdout
+
+
+def test_damaged_newer_and_foreign_runs(bench: Bench, tmp_path: Path) -> None:
+    bench("run", "-m", "baseline:copy", *SMALL, "--output", "good.db")
+    good = tmp_path / "good.db"
+    (tmp_path / "cut.db").write_bytes(good.read_bytes()[:20000])
+    assert "damaged or cut short" in bench("show", "cut.db", expect=2).stderr
+    shutil.copy(good, tmp_path / "newer.db")
+    with sqlite3.connect(tmp_path / "newer.db") as connection:
+        connection.execute("PRAGMA user_version = 7")
+    connection.close()
+    assert "newer version of this program" in bench("show", "newer.db", expect=2).stderr
+    other = bench("run", "-m", "baseline:random", *SMALL, "--output", "good.db", expect=2)
+    assert "holds a run of another model (baseline:copy, now baseline:random); give another --output" in other.stderr
+    assert json.loads(bench("show", "good.db", "--json").stdout)
+
+
+def test_unequal_files_are_named(bench: Bench, tmp_path: Path) -> None:
+    (tmp_path / "h.txt").write_text("one\n")
+    (tmp_path / "r.txt").write_text("one\ntwo\n")
+    done = bench("score", "--hypotheses", "h.txt", "--references", "r.txt", expect=2)
+    assert "h.txt has 1 lines, r.txt has 2" in done.stderr
+
+
+def test_a_command_that_dies_keeps_what_came_before(bench: Bench, data: Path) -> None:
+    command = "command:awk '/[0-9]/ {exit 1} {print}'"
+    chosen = ("-t", "ntrex-from-eng", "-l", "cat_Latn", "--limit", "30", "--batch", "1", "--data", str(data))
+    done = bench("run", "-m", command, *chosen, "--json", "--output", "a.db", expect=1)
+    cells = json.loads(done.stdout)
+    assert cells[0]["n"] + cells[0]["errors"] == 30
+    assert cells[0]["errors"] > 0
+    assert cells[0]["worst"] < cells[0]["value"] < cells[0]["best"]
+    assert "requests have no answer: " in done.stderr

@@ -1,0 +1,92 @@
+"""A small Llama of our own runs over twenty languages, and its log-likelihoods are transformers' own."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.conftest import Bench
+
+torch = pytest.importorskip("torch", reason="torch is not installed")
+transformers = pytest.importorskip("transformers", reason="transformers is not installed")
+
+LANGUAGES = (
+    "yor_Latn hau_Latn swh_Latn amh_Ethi zul_Latn wol_Latn som_Latn tir_Ethi ibo_Latn kin_Latn "
+    "ben_Beng tam_Taml khm_Khmr mya_Mymr sin_Sinh quy_Latn grn_Latn mri_Latn pes_Arab uig_Arab"
+).split()
+TOLERANCE = 1e-4
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from tests.fixtures_llama import build_llama
+
+    made = tmp_path_factory.mktemp("model")
+    build_llama(made)
+    return made
+
+
+def by_hand(folder: Path, prompts: list[tuple[str, str]]) -> list[float]:
+    """log p(continuation | prompt), one plain forward pass each."""
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    model = transformers.AutoModelForCausalLM.from_pretrained(folder).eval()
+    found = []
+    for context, continuation in prompts:
+        start = len(tokenizer(context).input_ids)
+        ids = torch.tensor([tokenizer(context + continuation).input_ids])
+        with torch.no_grad():
+            steps = model(ids).logits[0].log_softmax(-1)
+        found.append(sum(steps[place - 1, ids[0, place]].item() for place in range(start, ids.shape[1])))
+    return found
+
+
+def run(
+    bench: Bench, tmp_path: Path, folder: Path, *arguments: str
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    chosen = [part for code in LANGUAGES for part in ("-l", code)]
+    done = bench("run", "-m", f"hf:{folder}", *chosen, *arguments, "--output", "a.run.db", "--json")
+    bench("export", "a.run.db", "--format", "jsonl", "--output", "a.jsonl")
+    answers = [json.loads(line) for line in (tmp_path / "a.jsonl").read_text("utf-8").split("\n") if line]
+    return json.loads(done.stdout), answers
+
+
+def assert_likelihoods(folder: Path, answers: list[dict[str, Any]], continuations: list[list[str]]) -> None:
+    asked = [(answer["prompt"], text) for answer, texts in zip(answers, continuations, strict=True) for text in texts]
+    ours = [value for answer in answers for value in answer["loglikelihoods"]]
+    assert ours == pytest.approx(by_hand(folder, asked), abs=TOLERANCE)
+
+
+def test_sib200(bench: Bench, tmp_path: Path, folder: Path, data: Path) -> None:
+    from tasks.topic import TOPICS
+
+    cells, answers = run(bench, tmp_path, folder, "-t", "sib200", "--limit", "10", "--data", str(data))
+    assert {cell["language"] for cell in cells} == set(LANGUAGES)
+    assert {(cell["mode"], cell["n"], cell["errors"]) for cell in cells} == {("loglikelihood", 10, 0)}
+    sampled = answers[::10]
+    assert_likelihoods(folder, sampled, [[f" {topic}" for topic in TOPICS]] * len(sampled))
+
+
+def test_the_embedded_suite(bench: Bench, tmp_path: Path, folder: Path) -> None:
+    import tasks
+
+    cells, answers = run(bench, tmp_path, folder, "--limit", "2")
+    assert len({cell["language"] for cell in cells}) == len(LANGUAGES)
+    assert {cell["mode"] for cell in cells} == {"loglikelihood", "generate"}
+    assert not any(cell["errors"] for cell in cells)
+    generated = [cell for cell in cells if cell["mode"] == "generate"]
+    assert all(cell["output_tokens"] for cell in generated)
+
+    options = {
+        sample.id: [f" {option}" for option in sample.options]
+        for task in tasks.select(["embedded"])
+        if task.kind == "choice"
+        for variety in task.varieties
+        if variety.language in LANGUAGES
+        for sample in task.samples(variety)
+    }
+    sampled = [answer for answer in answers if answer["mode"] == "loglikelihood"][::5]
+    assert len(sampled) > 20
+    assert_likelihoods(folder, sampled, [options[answer["id"]] for answer in sampled])
