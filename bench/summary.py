@@ -60,6 +60,10 @@ def _cell(group: Group, name: str, scores: Mapping[str, Score]) -> Cell:
     }
     if not told:
         reasons["output_tokens"] = "not_reported"
+    if skipped:
+        reasons["rank"] = skipped[0]
+    if any(one.response.reason == "prompt_truncated" for one in counted):
+        reasons["prompt"] = "prompt_truncated"
     if counted:
         value = _value(
             group, name, metric, [scores[one.response.request].statistics for one in counted], counted, failed

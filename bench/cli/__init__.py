@@ -15,6 +15,8 @@ from types import FrameType
 
 import click
 
+from bench.records import BenchError, UsageError
+
 VERBS = {
     "run": ("bench.cli.run", "Evaluate models and write one run file for each."),
     "plan": ("bench.cli.run", "Print the requests that a run would make, as JSON lines."),
@@ -70,28 +72,32 @@ def main(arguments: Sequence[str]) -> int:
     signal.signal(signal.SIGTERM, _terminate)
     try:
         return int(bench.main(list(arguments), prog_name="python -m bench", standalone_mode=False) or 0)
-    except click.ClickException as error:
-        return _complain(error.format_message(), 2)
-    except (click.Abort, KeyboardInterrupt):
-        return _complain("interrupted; the same command goes on where it was", 130)
     except BrokenPipeError:
         # The reader (`head`) has seen enough. Python would complain once more when it flushes standard output.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except OSError as error:
-        return _complain(f"{error.filename or 'output'}: {error.strerror}", 1)
-    except Exception as error:
-        from bench.records import BenchError, UsageError
+    except click.exceptions.NoArgsIsHelpError as shown:
+        click.echo(shown.format_message(), err=True)
+        return 2
+    except (click.ClickException, click.Abort, KeyboardInterrupt, OSError, BenchError) as error:
+        message, code = _explain(error)
+        click.echo(f"bench: {' '.join(message.split())}", err=True)
+        return code
 
-        if not isinstance(error, BenchError):
-            raise
-        return _complain(str(error), 2 if isinstance(error, UsageError) else 1)
+
+def _explain(error: BaseException) -> tuple[str, int]:
+    """What to tell the user, and the exit code."""
+    match error:
+        case click.ClickException():
+            return error.format_message(), 2
+        case UsageError():
+            return str(error), 2
+        case BenchError():
+            return str(error), 1
+        case OSError():
+            return f"{error.filename or 'output'}: {error.strerror}", 1
+    return "interrupted; the same command goes on where it was", 130
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
-
-
-def _complain(message: str, code: int) -> int:
-    click.echo(f"bench: {' '.join(message.split())}", err=True)
-    return code

@@ -54,7 +54,7 @@ def verify(names: tuple[str, ...], folder: str | None) -> None:
     from tasks import DataError, store
 
     wrong, unlocked, right = [], 0, 0
-    for task, path in dict.fromkeys(_files(names, folder)):
+    for task, path in _files(names, folder):
         try:
             found = store.fetch(task.source, path)
         except DataError as error:

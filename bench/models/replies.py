@@ -35,10 +35,20 @@ def _parse(path: Path, content: bytes) -> Iterator[tuple[str, str]]:
         identity, text = (reply.get("id"), reply.get("text")) if isinstance(reply, dict) else (None, None)
         if not isinstance(identity, str) or not isinstance(text, str):
             raise UsageError(f'{path} line {number}: expected {{"id": "...", "text": "..."}}')
+        if not _is_text(identity + text):
+            raise UsageError(f"{path} line {number}: half a character (a lone surrogate escape such as \\ud800)")
         if identity in seen:
             raise UsageError(f"{path} line {number}: id {identity} was on line {seen[identity]} already")
         seen[identity] = number
         yield identity, text
+
+
+def _is_text(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 class Replies:

@@ -57,6 +57,7 @@ def test_a_missing_reply_is_an_error_that_names_the_sample(path: Path) -> None:
         ([{"id": "r0"}], "line 1: expected"),
         ([{"id": 7, "text": "x"}], "line 1: expected"),
         (["[1, 2]"], "line 1: expected"),
+        (['{"id": "r0", "text": "\\ud800"}'], "line 1: half a character"),
     ],
 )
 def test_a_bad_line_is_named(path: Path, lines: list[object], message: str) -> None:
