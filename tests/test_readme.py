@@ -1,0 +1,51 @@
+"""The README's sessions are real: every command in a console block is run, and prints what is shown.
+
+In what is shown, `...` stands for anything.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import REPOSITORY
+from tests.e2e.conftest import environment
+
+README = (REPOSITORY / "README.md").read_text("utf-8")
+BLOCKS = re.findall(r"```console\n(.*?)```", README, re.DOTALL)
+
+
+def sessions(block: str) -> list[tuple[str, str]]:
+    """(command, what it prints) of each command in a block."""
+    return [
+        (part.split("\n", 1)[0], part.split("\n", 1)[1]) for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]
+    ]
+
+
+def test_there_are_sessions() -> None:
+    assert len(BLOCKS) >= 4
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=[sessions(block)[0][0][:50] for block in BLOCKS])
+def test_session(block: str, tmp_path: Path) -> None:
+    for command, shown in sessions(block):
+        done = subprocess.run(
+            command.replace("python -m", f"{sys.executable} -m"),
+            shell=True,
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=True,
+            env=environment(),
+        )
+        pattern = "".join(".*" if part == "..." else re.escape(part) for part in re.split(r"(\.\.\.)", shown.strip()))
+        assert re.fullmatch(pattern, done.stdout.strip(), re.DOTALL), f"$ {command}\n{done.stdout}"
+
+
+def test_what_the_readme_links_to_exists() -> None:
+    for target in re.findall(r"\]\((?!http)([^)#]+)\)", README):
+        assert (REPOSITORY / target).is_file(), target
