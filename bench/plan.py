@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -59,16 +59,31 @@ def _by_language(name: str, every: Sequence[tuple[Task, Variety]], chosen: Seque
 
 
 def load(pairs: Iterable[tuple[Task, Variety]], limit: int | None) -> list[Block]:
-    """Reads the samples, `limit` of each task and language. Raises `UsageError` where data are missing or changed."""
+    """Reads the samples, a draw of `limit` of each task and language.
+
+    Raises `UsageError` where data are missing or changed.
+    """
     blocks = []
     for task, variety in pairs:
         try:
-            samples = tuple(itertools.islice(task.samples(variety), limit))
+            samples = draw(list(task.samples(variety)), limit)
         except DataError as error:
             raise UsageError(f"{task.name} {variety.language}: {error}") from error
         if samples:
             blocks.append(Block(task, variety, samples))
     return blocks
+
+
+def draw(samples: Sequence[Sample], limit: int | None) -> tuple[Sample, ...]:
+    """`limit` of the samples, in their order; all of them without a limit.
+
+    Not the first ones: datasets come sorted by topic or document. Drawn by the hash of the item, so that parallel
+    languages get the same items, and a larger limit keeps those of a smaller one.
+    """
+    if limit is None or limit >= len(samples):
+        return tuple(samples)
+    order = sorted(range(len(samples)), key=lambda index: hashlib.sha256(samples[index].item.encode()).digest())
+    return tuple(samples[index] for index in sorted(order[:limit]))
 
 
 class CannotAnswer(Exception):

@@ -100,11 +100,14 @@ def print_overview(cells: Sequence[Cell], paths: Sequence[Path]) -> None:
     print_table(dict.fromkeys(text, False) | dict.fromkeys(numbers, True), rows)
     covered = {cell.language for cell in cells if cell.value is not None}
     answers = sum(cell.n for cell in cells if cell.headline)
-    click.echo(
-        f"\n{len(covered):,} languages, {answers:,} scored answers, {len(paths)} run file{'s' * (len(paths) > 1)}:"
-    )
+    counted = (_count(len(covered), "language"), _count(answers, "scored answer"), _count(len(paths), "run file"))
+    click.echo(f"\n{', '.join(counted)}:")
     for path in paths:
         click.echo(f"  {path}")
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'s' * (number != 1)}"
 
 
 def print_cells(cells: Sequence[Cell], by: str, title: str) -> None:
