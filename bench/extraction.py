@@ -10,13 +10,14 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
-from bench.prompting import LETTERS
+from bench.text import LETTERS
 
 _REASONING = re.compile(r".*</think(?:ing)?>", re.DOTALL | re.IGNORECASE)
 _UNFINISHED = re.compile(r"<think(?:ing)?>", re.IGNORECASE)
 _CUE = re.compile(r"\b(?:answer|topic|option|choice)\b(?:\s+is\b)?[\s:*_]*(?=\S)", re.IGNORECASE)
 _SAID = re.compile(r"\b(?:is|be|about)\s+(?:about\s+)?(?:the\s+|an?\s+)?$", re.IGNORECASE)
 _DENIED = re.compile(r"\b(?:not|no|never|neither|nor|cannot)\b|n['’]t\b", re.IGNORECASE)
+_WRONG = re.compile(r"\W*\?|\W*(?:is|are|was)\s+(?:not|wrong|incorrect|false)\b", re.IGNORECASE)
 _ARTICLE = re.compile(r"(?:an?|the)\s+", re.IGNORECASE)
 
 
@@ -49,8 +50,12 @@ def _by_letter(text: str, options: Sequence[str]) -> int | None:
         return None
     index = LETTERS.index(letter.upper())
     explained = _by_text(_undecorated(rest), options)
-    others = re.search(rf"(?<!\w)[{letters}](?=[.):]|\W*$)", rest)
-    return None if others or explained not in (None, index) else index
+    others = re.search(rf"[,/&]\s*[{letters}](?!\w)|(?<!\w)[{letters}](?=[.):,/]|\s+(?:and|or)\b|\W*$)", rest)
+    if others or _WRONG.match(rest) or explained not in (None, index):
+        return None
+    line = unicodedata.normalize("NFKC", rest).casefold().split("\n", 1)[0]
+    named = [place for place, option in enumerate(options) if option.strip() and _mentions(line, _fold(option))]
+    return index if not named or index in named else None
 
 
 def _is_label(letter: str, rest: str) -> bool:
@@ -71,7 +76,7 @@ def _is_label(letter: str, rest: str) -> bool:
 def _by_text(text: str, options: Sequence[str]) -> int | None:
     """The option whose words the text's first line starts with, ended by punctuation; of several the longest."""
     line = text.split("\n", 1)[0].casefold()
-    folded = [unicodedata.normalize("NFKC", option).casefold().strip() for option in options]
+    folded = list(map(_fold, options))
     starts = [index for index, option in enumerate(folded) if option and _ends_option(line, option)]
     if not starts:
         return None
@@ -83,15 +88,17 @@ def _by_text(text: str, options: Sequence[str]) -> int | None:
 
 def _ends_option(line: str, option: str) -> bool:
     rest = line[len(option) :]
-    return line.startswith(option) and (not rest.strip() or _ends_word(rest.lstrip()))
+    if not line.startswith(option) or re.match(r"[.,:٫٬]\d|\W*\?", rest):
+        return False  # "3.5" is not 3, and "cat?" is no answer
+    return not rest.strip() or _ends_word(rest.lstrip())
 
 
 def _concluded(text: str, options: Sequence[str]) -> int | None:
     """The one option that an English sentence ends on: "The text is about sports." Nothing if anything is denied."""
     line = text.casefold().rstrip("".join(filter(_is_decoration, set(text))))
-    folded = [unicodedata.normalize("NFKC", option).casefold().strip() for option in options]
+    folded = list(map(_fold, options))
     mentioned = [index for index, option in enumerate(folded) if option and _mentions(line, option)]
-    if len(mentioned) != 1 or _DENIED.search(line):
+    if len(mentioned) != 1 or _DENIED.search(line) or re.search(r"[?？؟;፧]\W*$", text):
         return None
     option = folded[mentioned[0]]
     return mentioned[0] if line.endswith(option) and _SAID.search(line.removesuffix(option)) else None
@@ -102,7 +109,13 @@ def _mentions(text: str, option: str) -> bool:
 
 
 def _undecorated(text: str) -> str:
-    return text.lstrip("".join(filter(_is_decoration, set(text))))
+    bare = text.lstrip("".join(filter(_is_decoration, set(text))))
+    sign = text[: len(text) - len(bare)][-1:]
+    return sign + bare if sign in ("-", ".") and bare[:1].isdigit() else bare
+
+
+def _fold(option: str) -> str:
+    return unicodedata.normalize("NFKC", option).casefold().strip()
 
 
 def _ends_word(text: str) -> bool:

@@ -41,7 +41,14 @@ def choose_languages(chosen: Sequence[Task], names: Iterable[str]) -> list[tuple
 
 
 def _means(name: str, variety: Variety) -> bool:
-    return bool(variety.variety) and name == f"{variety.language}-{variety.variety}"
+    spellings = (f"{variety.language}-{variety.variety}", variety.code, f"{_bcp47(variety.language)}-{variety.variety}")
+    return bool(variety.variety) and name.casefold().replace("_", "-") in {
+        spelling.casefold().replace("_", "-") for spelling in spellings
+    }
+
+
+def _bcp47(code: str) -> str:
+    return languages.get(code).bcp47
 
 
 def _by_language(name: str, every: Sequence[tuple[Task, Variety]], chosen: Sequence[Task]) -> list[int]:
@@ -49,6 +56,9 @@ def _by_language(name: str, every: Sequence[tuple[Task, Variety]], chosen: Seque
         language = languages.get(name)
     except languages.LanguageError as error:
         raise UsageError(str(error)) from error
+    code, _, region = name.rpartition("-")
+    if code.casefold() == language.code.casefold():
+        raise UsageError(f"no chosen task has the variety {region!r} of {language.name} ({language.code})")
     found = [index for index, (_, variety) in enumerate(every) if variety.language == language.code]
     if not found:
         asked = ", ".join(task.name for task in chosen[:4]) + (", ..." if len(chosen) > 4 else "")
@@ -92,6 +102,8 @@ class CannotAnswer(Exception):
 
 def answer_mode(task: Task, capabilities: Capabilities, asked: Mode | None) -> Mode:
     """The mode in which a model answers a task. Raises `CannotAnswer`."""
+    if task.kind == "choice" and not capabilities.choices and not capabilities.raw:
+        raise CannotAnswer(f"it cannot answer multiple choice, which {task.name} is")
     if capabilities.raw and not capabilities.choices and not task.raw_input:
         raise CannotAnswer(f"it reads bare input, and {task.name} cannot be asked without a prompt")
     if task.kind == "generation":

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import string
 from dataclasses import dataclass
 
 import languages
 from bench.records import Mode, Request
+from bench.text import LETTERS
 from tasks.records import Sample, Task
 
-LETTERS = string.ascii_uppercase
 INSTRUCTION = "Answer with the letter alone."
 
 
@@ -29,6 +28,8 @@ def render(task: Task, sample: Sample, mode: Mode) -> str:
     language = languages.get(sample.language)
     blocks = [task.prompt.text.format_map({**sample.fields, "language": language.name, "script": language.script_name})]
     if task.kind == "choice" and mode != "loglikelihood":
+        if len(sample.options) > len(LETTERS):
+            raise ValueError(f"{sample.id} has {len(sample.options)} options, more than there are letters")
         blocks.append("\n".join(f"{LETTERS[index]}. {option}" for index, option in enumerate(sample.options)))
         blocks.append(INSTRUCTION)
     return "\n\n".join([*blocks, task.prompt.cue])
@@ -70,5 +71,6 @@ def request(task: Task, sample: Sample, mode: Mode, asker: Asker) -> Request:
 
 def digest(sample: Sample) -> str:
     """The hash of a sample's content, gold included: a run file holds it so that changed data are noticed."""
-    content = [sample.input, sorted(sample.fields.items()), sample.options, sample.answer, sample.references]
+    gold = [sample.options, sample.answer, sample.references, sample.cluster]
+    content = [sample.input, sorted(sample.fields.items()), *gold]
     return hashlib.sha256(json.dumps(content, ensure_ascii=True).encode()).hexdigest()[:32]

@@ -82,7 +82,7 @@ class Cell:
 
     `value` is in the metric's own unit (accuracy and exact match 0 to 1; chrF and BLEU 0 to 100); `normalised` is
     (value - chance) / (best - chance). What is missing is None, and `reasons` maps the field's name to a reason code.
-    `worst` and `best` bound the value where errors left items without an answer.
+    `worst` and `best` bound a share of right answers where errors left items without one; a corpus score has no bounds.
     """
 
     model: str

@@ -32,7 +32,7 @@ CREATE TABLE invocations (
 CREATE TABLE datasets (
     dataset TEXT NOT NULL, file TEXT NOT NULL, sha256 TEXT NOT NULL, locked INTEGER NOT NULL,
     PRIMARY KEY (dataset, file)) STRICT;
-CREATE TABLE samples (id TEXT PRIMARY KEY, hash TEXT NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE samples (id TEXT PRIMARY KEY, hash TEXT NOT NULL, cluster TEXT NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE requests (
     position INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, sample TEXT NOT NULL REFERENCES samples(id),
     mode TEXT NOT NULL, prompt TEXT, prompt_language TEXT NOT NULL, shots INTEGER NOT NULL) STRICT;
@@ -68,6 +68,24 @@ class Identity:
     revision: str
     template: str
     decoding: str
+
+
+@dataclass(frozen=True, slots=True)
+class SampleFacts:
+    """What a run keeps of a sample: the hash of its content, gold included, and the passage that it shares, if any."""
+
+    hash: str
+    cluster: str
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A request as it is planned. `prompt` is None where its text may not be kept."""
+
+    request: Request
+    sample: SampleFacts
+    prompt: str | None
+    prompt_language: str
 
 
 class RunFile:
@@ -182,19 +200,21 @@ class RunFile:
         rows = self._query("SELECT dataset, file, sha256, locked FROM datasets ORDER BY dataset, file")
         return [(dataset, file, sha, bool(locked)) for dataset, file, sha, locked in rows]
 
-    def add_plan(self, planned: Iterable[tuple[Request, str, str | None, str]]) -> None:
-        """Adds (request, sample hash, prompt or None where its text may not be kept, prompt language); known ones stay.
+    def add_plan(self, planned: Iterable[Planned]) -> None:
+        """Adds requests; those that the file has already stay as they are.
 
         Cells of the plan as it was go: they no longer say what the file holds.
         """
         with self._writing() as connection:
             before = connection.total_changes
-            for request, digest, prompt, prompt_language in planned:
-                connection.execute("INSERT OR IGNORE INTO samples VALUES (?, ?)", (request.sample, digest))
+            for one in planned:
+                request, known = one.request, one.sample
+                sample = (request.sample, known.hash, known.cluster)
+                connection.execute("INSERT OR IGNORE INTO samples VALUES (?, ?, ?)", sample)
                 connection.execute(
                     "INSERT OR IGNORE INTO requests (id, sample, mode, prompt, prompt_language, shots)"
                     " VALUES (?, ?, ?, ?, ?, 0)",
-                    (request.id, request.sample, request.mode, prompt, prompt_language),
+                    (request.id, request.sample, request.mode, one.prompt, one.prompt_language),
                 )
             if connection.total_changes > before:
                 connection.execute("DELETE FROM cells")
@@ -225,9 +245,9 @@ class RunFile:
         """Request -> its prompt, None where the licence keeps the text out of the file."""
         return dict(self._query("SELECT id, prompt FROM requests"))
 
-    def samples(self) -> dict[str, str]:
-        """Sample id -> hash of its content."""
-        return dict(self._query("SELECT id, hash FROM samples"))
+    def samples(self) -> dict[str, SampleFacts]:
+        """Sample id -> what the run keeps of it."""
+        return {name: SampleFacts(*facts) for name, *facts in self._query("SELECT id, hash, cluster FROM samples")}
 
     def responses(self) -> Iterator[Response]:
         """Every recorded response, in plan order."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -36,7 +37,7 @@ def score(task: Task, answered: Sequence[Answered]) -> list[Score]:
             for one, text, row in zip(
                 usable, texts, kernels.metric(name).statistics(texts, references).tolist(), strict=True
             ):
-                outcome: Outcome = "scored" if text else "empty"
+                outcome = "scored" if text else _silent(one.response)
                 scores.append(Score(one.response.request, name, outcome, tuple(row)))
     return scores
 
@@ -55,22 +56,23 @@ def _choice(one: Answered) -> Score:
     if one.mode == "generate":
         chosen = choice(one.response.text, one.sample.options)
         if chosen is None:
-            outcome = "unparsed" if one.response.text.strip() else "empty"
+            outcome = "unparsed" if one.response.text.strip() else _silent(one.response)
     else:
-        likelihoods = one.response.loglikelihoods
-        chosen = max(range(len(likelihoods)), key=likelihoods.__getitem__)
+        chosen = _likeliest(one.response.loglikelihoods, len(one.sample.options))
+        if chosen is None:
+            outcome = "unparsed"
     return Score(one.response.request, "accuracy", outcome, RIGHT if chosen == one.sample.answer else WRONG)
 
 
-def extremes(task: Task, metric: str, samples: Sequence[Sample]) -> tuple[list[tuple[int, ...]], list[tuple[int, ...]]]:
-    """The statistics of the worst and the best possible answer to each sample: they bound what an error hides."""
-    if task.kind == "choice":
-        return [WRONG] * len(samples), [RIGHT] * len(samples)
-    references = streams(samples)
-    kernel = kernels.metric(metric)
-    worst = kernel.statistics([""] * len(samples), references)
-    best = kernel.statistics([one_line(sample.references[0]) for sample in samples], references)
-    return [tuple(row) for row in worst.tolist()], [tuple(row) for row in best.tolist()]
+def _likeliest(likelihoods: Sequence[float], options: int) -> int | None:
+    """The one most likely option; None where they say nothing: too few, not a number, or all impossible."""
+    if len(likelihoods) != options or any(map(math.isnan, likelihoods)) or max(likelihoods) == -math.inf:
+        return None
+    return max(range(options), key=likelihoods.__getitem__)
+
+
+def _silent(response: Response) -> Outcome:
+    return "refused" if response.finish == "filter" else "empty"
 
 
 def chance(task: Task, samples: Iterable[Sample]) -> float:

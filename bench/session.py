@@ -19,7 +19,7 @@ from bench.execution import Outcome, Progress, execute
 from bench.models.base import Model
 from bench.plan import Block, requests
 from bench.records import BenchError, Cell, Mode, Request, Response, Score, UsageError
-from bench.runfile import Identity, RunFile
+from bench.runfile import Identity, Planned, RunFile, SampleFacts
 from tasks import DataError, Sample, Task, lock
 
 Step = Callable[[str], None]
@@ -59,7 +59,7 @@ def perform(
     model.check(planned)
     with RunFile.open(path, Identity(model.name, model.revision, model.template, model.decoding)) as run:
         run.add_datasets(_fingerprints(blocks))
-        run.add_plan(_with_hashes(planned, blocks))
+        run.add_plan(_planned(planned, blocks))
         invocation = run.begin(sys.argv[1:], versions(), hardware())
         ended = "interrupted"
         try:
@@ -82,12 +82,12 @@ def _note_end(run: RunFile, invocation: int, ended: str) -> None:
         run.end(invocation, ended)
 
 
-def _with_hashes(planned: Iterable[Request], blocks: Iterable[Block]) -> Iterator[tuple[Request, str, str | None, str]]:
+def _planned(planned: Iterable[Request], blocks: Iterable[Block]) -> Iterator[Planned]:
     known = {sample.id: (block.task, sample) for block in blocks for sample in block.samples}
     for request in planned:
         task, sample = known[request.sample]
         kept = request.prompt if task.access == "open" else None
-        yield request, prompting.digest(sample), kept, task.prompt.language
+        yield Planned(request, SampleFacts(prompting.digest(sample), sample.cluster), kept, task.prompt.language)
 
 
 def _fingerprints(blocks: Iterable[Block]) -> Iterator[tuple[str, str, str, bool]]:
@@ -126,7 +126,7 @@ def rescore(run: RunFile, known: Mapping[str, Sample] = MappingProxyType({})) ->
 def _groups(run: RunFile, model: str, known: Mapping[str, Sample]) -> Iterator[summary.Group]:
     """The run's answers by task, language, mode and prompt language, each with its sample made anew from the data."""
     responses = {response.request: response for response in run.responses()}
-    hashes = run.samples()
+    facts = run.samples()
     grouped: dict[tuple[str, str, str, Mode, str, int], list[tuple[str, str]]] = {}
     for request, identity, mode, prompt_language, shots in run.planned():
         versioned, language, variety, _ = identity.split("/", 3)
@@ -137,7 +137,7 @@ def _groups(run: RunFile, model: str, known: Mapping[str, Sample]) -> Iterator[s
         answered = []
         for request, identity in members:
             sample = samples.get(identity)
-            if sample is None or prompting.digest(sample) != hashes[identity]:
+            if sample is None or prompting.digest(sample) != facts[identity].hash:
                 raise UsageError(f"{identity} is no longer what {run.path} was asked; the data of {task.name} changed")
             # A request without an answer counts as an error: its cell is incomplete, and shows the bounds.
             response = responses.get(request) or Response(request, "error", reason="not_answered")

@@ -31,14 +31,15 @@ def interval(metric: Metric, statistics: NDArray[np.int64], clusters: Sequence[s
     `statistics` has shape (items, columns). Items that share a cluster (a passage, a document) are drawn together; a
     share of right answers without clusters gets Wilson's interval. Under `CLUSTERS_NEEDED` clusters there is none.
     """
-    clustered = len(set(clusters)) < len(clusters)
-    if metric.columns == 2 and not clustered:
+    if metric.columns == 2:
         right, counted = statistics.sum(axis=0).tolist()
-        return wilson(right, counted)
+        if len(set(clusters)) == len(clusters):
+            return wilson(right, counted)
+        return clustered(statistics, clusters)
     return bootstrap(metric, statistics, clusters, seed)
 
 
-def wilson(right: int, counted: int) -> Interval:
+def wilson(right: float, counted: float) -> Interval:
     """Wilson's score interval (1927) for a proportion."""
     if not counted:
         return Interval(None, None, "no_items")
@@ -50,6 +51,26 @@ def wilson(right: int, counted: int) -> Interval:
     low = 0.0 if right == 0 else max(0.0, centre - half)
     high = 1.0 if right == counted else min(1.0, centre + half)
     return Interval(low, high)
+
+
+def clustered(statistics: NDArray[np.int64], clusters: Sequence[str]) -> Interval:
+    """Wilson's interval on the effective number of items: fewer, as far as those of a cluster are alike.
+
+    The percentile bootstrap is too narrow for a share near 0 or 1, and has no width where all are right.
+    """
+    _, index = np.unique(np.asarray(clusters), return_inverse=True)
+    number = int(index.max()) + 1
+    if number < CLUSTERS_NEEDED:
+        return Interval(None, None, "too_few_clusters")
+    sums = np.zeros((number, 2), dtype=np.int64)
+    np.add.at(sums, index, statistics)
+    right, counted = sums.sum(axis=0).tolist()
+    share = right / counted
+    naive = share * (1 - share) / counted
+    robust = number / (number - 1) * float(((sums[:, 0] - share * sums[:, 1]) ** 2).sum()) / counted**2
+    # All right or all wrong shows no spread at all: then a cluster counts as one item.
+    effective = counted * min(1.0, naive / robust) if robust else (number if naive == 0 else counted)
+    return wilson(share * effective, effective)
 
 
 def bootstrap(

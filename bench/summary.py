@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 import kernels
 from bench.records import Cell, Mode, Score
-from bench.scoring import Answered, chance, extremes
+from bench.scoring import Answered, chance
 from bench.statistics import interval
-from tasks.records import Sample, Task
+from tasks.records import Task
 
 TOO_FEW_ITEMS = 20
 ERRORS_ALLOWED = 0.005
@@ -47,7 +47,7 @@ def cells(group: Group, scores: Iterable[Score]) -> Iterator[Cell]:
 def _cell(group: Group, name: str, scores: Mapping[str, Score]) -> Cell:
     task, metric = group.task, kernels.metric(name)
     counted = [one for one in group.answered if one.response.request in scores]
-    failed = [one.sample for one in group.answered if one.response.status == "error"]
+    failed = sum(one.response.status == "error" for one in group.answered)
     skipped = [one.response.reason for one in group.answered if one.response.status == "skipped"]
     outcomes = Counter(score.outcome for score in scores.values())
     references = {len(one.sample.references) for one in counted}
@@ -69,6 +69,8 @@ def _cell(group: Group, name: str, scores: Mapping[str, Score]) -> Cell:
             group, name, metric, [scores[one.response.request].statistics for one in counted], counted, failed
         )
         reasons |= value.reasons
+        if skipped:
+            reasons["value"] = "incomplete"
     else:
         value = Value()
         reasons["value"] = skipped[0] if skipped else "errors"
@@ -91,7 +93,7 @@ def _cell(group: Group, name: str, scores: Mapping[str, Score]) -> Cell:
         mode=group.mode,
         prompt_language=group.prompt_language,
         shots=group.shots,
-        errors=len(failed),
+        errors=failed,
         truncated=sum(one.response.finish == "length" for one in counted),
         unparsed=outcomes["unparsed"],
         wrong_language=None,
@@ -130,30 +132,33 @@ def _value(
     metric: kernels.Metric,
     rows: Sequence[tuple[int, ...]],
     counted: Sequence[Answered],
-    failed: Sequence[Sample],
+    failed: int,
 ) -> Value:
     statistics = np.array(rows, dtype=np.int64)
     value = _corpus(metric, statistics)
     blind = chance(group.task, [one.sample for one in counted])
     # An item without a cluster stands for itself.
-    clusters = [one.sample.cluster or one.sample.item for one in counted]
+    clusters = [f"/{one.sample.cluster}" if one.sample.cluster else one.sample.item for one in counted]
     found = interval(
         metric, statistics, clusters, seed=zlib.crc32(f"{group.task.name}/{group.language}/{name}".encode())
     )
     reasons = {}
     if found.reason:
         reasons["ci_low"] = reasons["ci_high"] = found.reason
+    if blind == 1:
+        reasons["normalised"] = "no_choice"
     if len(counted) < TOO_FEW_ITEMS:
         reasons["rank"] = "too_few_items"
-    worst = best = value
+    worst: float | None = value
+    best: float | None = value
     if failed:
         reasons["value"] = "incomplete"
-        lows, highs = extremes(group.task, name, failed)
-        worst = _corpus(metric, np.vstack([statistics, lows]))
-        best = _corpus(metric, np.vstack([statistics, highs]))
+        worst, best = _bounds(statistics, failed) if metric.best == 1 else (None, None)
+        if worst is None:  # one more text can move a corpus score anywhere
+            reasons["worst"] = reasons["best"] = "corpus_metric"
     return Value(
         value=value,
-        normalised=(value - blind * metric.best) / (metric.best - blind * metric.best),
+        normalised=None if blind == 1 else (value - blind * metric.best) / (metric.best - blind * metric.best),
         chance=blind * metric.best,
         low=found.low,
         high=found.high,
@@ -161,6 +166,12 @@ def _value(
         best=best,
         reasons=reasons,
     )
+
+
+def _bounds(statistics: NDArray[np.int64], lost: int) -> tuple[float, float]:
+    """The share of right answers if all lost ones were wrong, and if all were right."""
+    right, counted = statistics.sum(axis=0).tolist()
+    return right / (counted + lost), (right + lost) / (counted + lost)
 
 
 def _corpus(metric: kernels.Metric, statistics: NDArray[np.int64]) -> float:

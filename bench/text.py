@@ -1,8 +1,11 @@
-"""Line breaks, which decide what a line is for every program that reads one."""
+"""Line breaks, which decide what a line is for every program that reads one, and the letters that name options."""
 
 from __future__ import annotations
 
 import re
+import string
+
+LETTERS = string.ascii_uppercase
 
 _BREAKS = re.compile(r"[\r\n]+")
 

@@ -78,3 +78,6 @@ def check(hypotheses: Sequence[str], references: References) -> None:
     for number, stream in enumerate(references, start=1):
         if len(stream) != len(hypotheses):
             raise ValueError(f"{len(hypotheses)} hypotheses but {len(stream)} references in stream {number}")
+    for number, segment in enumerate(zip(*references, strict=True), start=1):
+        if all(reference is None for reference in segment):
+            raise ValueError(f"segment {number} has no reference")

@@ -57,7 +57,7 @@ def select(names: Iterable[str]) -> tuple[Task, ...]:
     known = all_tasks()
     chosen: dict[str, Task] = {}
     for name in names:
-        found = [task for task in known.values() if name in (task.name, task.group) or name in task.suites]
+        found = [task for task in known.values() if name and name in (task.name, task.group, *task.suites)]
         if not found:
             words = {
                 *known,

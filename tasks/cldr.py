@@ -146,7 +146,7 @@ def read(identifier: str) -> Locale:
         date=None if date is None else str(date),
         era=data.get("eras", {}).get("abbreviated", {}).get(1),
         digits=_digits(data),
-        numbers=_numbers(data),
+        numbers=_numbers(data, borrows=_parent(chain(identifier)[-1]) is not None),
         plurals=rule if isinstance(rule, PluralRule) else None,
     )
 
@@ -232,14 +232,20 @@ def _digits(data: Mapping[str, Any]) -> str:
     return "".join(chr(zero + digit) for digit in range(10))
 
 
-def _numbers(data: Mapping[str, Any]) -> Numbers | None:
-    """How numbers are written, if the chain says anything about it; CLDR leaves out what equals root's value."""
+def _numbers(data: Mapping[str, Any], *, borrows: bool) -> Numbers | None:
+    """How numbers are written, if the chain says anything about it; CLDR leaves out what equals its parent's value.
+
+    That parent is root, whose signs are known here, unless the locale `borrows` from another language (`ht` from
+    French): then a sign that it leaves out is the other language's, and nothing is known of its own.
+    """
     system = data.get("default_numbering_system")
     symbols = data.get("number_symbols", {})
     sources = (system or "latn",) if system in _OWN_SYMBOLS else (system or "latn", "latn")
     own = {key: text for source in reversed(sources) for key, text in symbols.get(source, {}).items()}
     pattern = data.get("decimal_formats", {}).get(None)
     if system is None and pattern is None and not {"decimal", "group"} & own.keys():
+        return None
+    if borrows and not {"decimal", "group"} <= own.keys():
         return None
     decimal, group = ("\u066b", "\u066c") if system in _OWN_SYMBOLS else (".", ",")
     return Numbers(

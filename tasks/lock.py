@@ -29,13 +29,23 @@ def entry(dataset: str, path: str) -> Entry | None:
 @functools.cache
 def files(dataset: str) -> Mapping[str, Entry]:
     """Path -> entry, for one dataset; empty where the lock does not know it."""
-    found = _read().get(dataset, {}).get("files", {})
-    return {path: Entry(sha, rows, tuple(columns)) for path, (sha, rows, columns) in found.items()}
+    known: Mapping[str, Entry] = _locked().get(dataset, {}).get("files", {})
+    return known
 
 
 @functools.cache
-def _read() -> dict[str, Any]:
-    locked: dict[str, Any] = json.loads(LOCK.read_text("utf-8"))
+def _locked() -> Mapping[str, Mapping[str, Any]]:
+    return read(LOCK)
+
+
+def read(path: Path) -> dict[str, dict[str, Any]]:
+    """Dataset -> its repository, commit, licence and files; nothing where there is no lock yet."""
+    if not path.is_file():
+        return {}
+    locked: dict[str, dict[str, Any]] = json.loads(path.read_text("utf-8"))
+    for dataset in locked.values():
+        entries = dataset["files"].items()
+        dataset["files"] = {file: Entry(sha, rows, tuple(columns)) for file, (sha, rows, columns) in entries}
     return locked
 
 

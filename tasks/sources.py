@@ -21,8 +21,8 @@ class Files:
 
     `splits` maps a split to its files: column name -> path inside the repository, where `{code}` stands for what the
     dataset calls the language. With format `parallel` each file is one column, a value a line, all of equal length.
-    With format `tsv` the one file (under the column name "*") has a header line and no quoting. `elsewhere` gives the
-    path for those codes whose file lies outside the pattern.
+    With format `tsv` the one file (under the column name "*") has a header line, no quoting, and at least the `columns`
+    named. `elsewhere` gives the path for those codes whose file lies outside the pattern.
     """
 
     dataset: str
@@ -30,6 +30,7 @@ class Files:
     commit: str
     format: Literal["parallel", "tsv"]
     files: Mapping[Split, Mapping[str, str]]
+    columns: tuple[str, ...] = ()
     elsewhere: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -61,7 +62,7 @@ class Files:
         """The rows in file order. Raises `DataError` for a missing, changed or malformed file."""
         paths = self.paths(variety, split)
         if self.format == "tsv":
-            return _table(store.fetch(self, paths["*"]).path)
+            return _table(store.fetch(self, paths["*"]).path, self.columns)
         return _parallel({column: store.fetch(self, path).path for column, path in paths.items()})
 
 
@@ -77,9 +78,14 @@ def read_lines(path: Path) -> list[str]:
     return [line.removesuffix("\r") for line in lines]
 
 
-def _table(path: Path) -> Iterator[Row]:
+def _table(path: Path, needed: tuple[str, ...]) -> Iterator[Row]:
     lines = read_lines(path)
     header = lines[0].split("\t") if lines else []
+    if len(set(header)) != len(header):
+        raise DataError(f"{path} names a column twice: {', '.join(header)}")
+    missing = [column for column in needed if column not in header]
+    if missing or not header:
+        raise DataError(f"{path} has no column {', '.join(missing) or 'at all'}; it has {', '.join(header) or 'none'}")
     for number, line in enumerate(lines[1:], start=2):
         values = line.split("\t")
         if len(values) != len(header):

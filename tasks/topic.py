@@ -11,6 +11,7 @@ SIB200 = Files(
     repository="dadelani/sib-200",
     commit="593cea88519930f776c1a4a1980b6a35b39dca57",
     format="tsv",
+    columns=("index_id", "category", "text"),
     files={
         "test": {"*": "data/annotated/{code}/test.tsv"},
         "train": {"*": "data/annotated/{code}/train.tsv"},

@@ -32,6 +32,7 @@ def lock(names: tuple[str, ...], folder: str | None, output: Path | None) -> Non
     from tasks import lock as locked
 
     datasets: dict[str, dict[str, Any]] = {}
+    target = output or locked.LOCK
     try:
         for task, path in _files(names, folder):
             source = task.source
@@ -41,7 +42,7 @@ def lock(names: tuple[str, ...], folder: str | None, output: Path | None) -> Non
                 dataset["files"][path] = source.describe(path)
     except DataError as error:
         raise UsageError(str(error)) from error
-    locked.write(datasets, output or locked.LOCK)
+    locked.write({**locked.read(target), **datasets}, target)  # what was not asked for stays locked as it is
     for name, dataset in sorted(datasets.items()):
         click.echo(f"{name}: {len(dataset['files'])} files")
 

@@ -52,10 +52,10 @@ def score(names: tuple[str, ...], hypotheses: Path, streams: tuple[Path, ...], a
 
 
 def read_segments(path: Path) -> list[str]:
-    """The lines of a text file, cut where sacreBLEU cuts them (LF, CRLF, CR). Raises `UsageError`."""
+    """The lines of a text file, cut as sacreBLEU cuts its files: at LF alone, a final CR goes. Raises `UsageError`."""
     try:
-        with path.open(encoding="utf-8") as stream:
-            return [line.rstrip("\n") for line in stream]
+        with path.open(encoding="utf-8", newline="\n") as stream:
+            return [line.removesuffix("\n").removesuffix("\r") for line in stream]
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from error
     except UnicodeDecodeError as error:

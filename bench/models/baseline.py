@@ -9,8 +9,8 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from bench.models.base import Capabilities, Model, Settings, Training
-from bench.prompting import LETTERS
 from bench.records import Request, Response, UsageError
+from bench.text import LETTERS
 from tasks.records import Sample
 from tasks.suggest import did_you_mean
 
@@ -33,13 +33,13 @@ def load(name: str, settings: Settings) -> Model:
 class Baseline:
     """A rule in the place of a model."""
 
-    revision = "1"
     template = "none"
     decoding = "deterministic"
     capabilities = Capabilities(modes=("generate",), raw=True, baseline=True)
 
     def __init__(self, name: str, answer: Answer, training: Training) -> None:
         self.name = f"baseline:{name}"
+        self.revision = f"{name}-1"
         self._answer = answer
         self._training = training
 

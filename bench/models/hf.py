@@ -65,8 +65,9 @@ class HuggingFace:
 def load(rest: str, settings: Settings) -> HuggingFace:
     """The model in a folder or a hub repository. Raises `UsageError` where it cannot be had, and says why."""
     rest = rest.strip()
-    name = f"hf:{rest}"
     folder = _folder(rest)
+    # The name is published: a folder's place on somebody's machine is no part of it, its content is the revision.
+    name = f"hf:{folder.resolve().name if folder else rest}"
     _refuse_foreign_kernels()
     try:
         from bench.models import hf_encoding, hf_engine

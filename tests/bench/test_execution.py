@@ -13,7 +13,7 @@ from bench import execution
 from bench.execution import execute
 from bench.models.base import Capabilities, ModelStopped
 from bench.records import BenchError, Request, Response
-from bench.runfile import Identity, RunFile
+from bench.runfile import Identity, Planned, RunFile, SampleFacts
 
 IDENTITY = Identity("fake:one", "1", "none", "greedy")
 
@@ -59,7 +59,7 @@ class Scripted:
 @pytest.fixture
 def run(tmp_path: Path) -> Iterator[RunFile]:
     with RunFile.open(tmp_path / "a.run.db", IDENTITY) as opened:
-        opened.add_plan((request, "hash", None, "english") for request in requests(600))
+        opened.add_plan(Planned(request, SampleFacts("hash", ""), None, "english") for request in requests(600))
         yield opened
 
 

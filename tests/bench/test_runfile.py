@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bench.records import Cell, Request, Response, Score, UsageError
-from bench.runfile import APPLICATION_ID, Identity, RunFile, RunFileError
+from bench.runfile import APPLICATION_ID, Identity, Planned, RunFile, RunFileError, SampleFacts
 
 IDENTITY = Identity("fake:one", "1", "none", "greedy")
 
@@ -20,7 +20,9 @@ def make_request(number: int) -> Request:
 
 
 def plan(run: RunFile, count: int) -> None:
-    run.add_plan((make_request(number), f"hash{number}", "ask", "english") for number in range(count))
+    run.add_plan(
+        Planned(make_request(number), SampleFacts(f"hash{number}", "doc"), "ask", "english") for number in range(count)
+    )
 
 
 @pytest.fixture

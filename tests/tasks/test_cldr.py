@@ -140,6 +140,11 @@ def test_numbers_by_the_rules_of_the_language(identifier: str, number: str, writ
     assert numbers.write(number) == written
 
 
+def test_a_sign_that_another_language_would_lend_is_not_known() -> None:
+    """CLDR's Haitian Creole names its group sign, and leaves the decimal sign to French."""
+    assert cldr.read("ht").numbers is None
+
+
 @given(
     st.sampled_from(
         [i for i in (*BASES, *SCRIPTS, "ar_EG", "en_IN", "de_CH") if i != "ff_Adlm" and cldr.read(i).numbers]

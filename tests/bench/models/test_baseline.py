@@ -10,9 +10,9 @@ import tasks
 from bench.models import Settings, load
 from bench.plan import choose_languages, requests
 from bench.plan import load as load_blocks
-from bench.prompting import LETTERS
 from bench.records import Request, Response, UsageError
 from bench.session import asker, training
+from bench.text import LETTERS
 
 
 def answers(name: str, task: str, *codes: str) -> list[tuple[Request, Response]]:
