@@ -1,0 +1,110 @@
+"""`publish` and `serve`: the leaderboard."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import socket
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from bench.records import BenchError, UsageError
+
+if TYPE_CHECKING:
+    from leaderboard.snapshot import Info
+
+board_option = click.option(
+    "--board", type=click.Path(path_type=Path), default=Path("board"), show_default=True, help="Folder of the board."
+)
+
+
+@click.command()
+@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN...")
+@board_option
+@click.option("--json", "as_json", is_flag=True, help="Print what was done as one JSON object.")
+def publish(runs: tuple[Path, ...], board: Path, as_json: bool) -> None:
+    """Makes a snapshot of runs for the leaderboard, and makes it current.
+
+    Models that are on the board already stay; one that is published again is replaced.
+    """
+    from leaderboard.snapshot import publish as make
+
+    info = make(runs, board)
+    if as_json:
+        json.dump({**asdict(info), "path": str(info.path)}, sys.stdout, ensure_ascii=False)
+        sys.stdout.write("\n")
+    else:
+        _report(info, board)
+
+
+def _report(info: Info, board: Path) -> None:
+    from bench.cli.tables import print_table
+
+    rows = [
+        (
+            model.model,
+            f"/models/{model.slug}",
+            "replaced" if model.replaced else "new",
+            f"{model.cells:,}",
+            f"{model.languages:,}",
+        )
+        for model in info.published
+    ]
+    print_table({"model": False, "address": False, "": False, "results": True, "languages": True}, rows)
+    left_out: dict[tuple[str, str], dict[str, None]] = {}
+    for one in info.withheld:
+        place = f"{one.language}{one.variety and '-' + one.variety} ({one.errors} of {one.asked} failed)"
+        left_out.setdefault((one.model, one.task), {})[place] = None  # once, whatever the metric
+    for (model, task), places in left_out.items():
+        more = f" and {len(places) - 3:,} more" if len(places) > 3 else ""
+        click.echo(f"withheld: {model} {task}, too many errors: {', '.join(list(places)[:3])}{more}")
+    done = "is current" if info.changed else "was current already"
+    click.echo(f"\nsnapshot {info.snapshot} {done}: {info.models:,} models, {info.cells:,} cells, {info.path}")
+    click.echo(f"`python -m bench serve --board {board}` shows it")
+
+
+@click.command()
+@board_option
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="Port; 0 takes any free one."
+)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+def serve(board: Path, port: int, host: str) -> None:
+    """Serves the leaderboard, for looking at it on this machine. Ctrl-C ends it.
+
+    It shows each newly published snapshot at once. For the public, run it under gunicorn behind a web server:
+    gunicorn 'leaderboard.app:create_app("board")'.
+    """
+    from werkzeug.serving import make_server
+
+    from leaderboard.app import create_app
+
+    app = create_app(board)
+    with _listen(host, port) as listening:
+        logging.getLogger("werkzeug").setLevel(logging.ERROR)  # not a line a request
+        address, bound = listening.getsockname()[:2]
+        server = make_server(host, bound, app, threaded=True, fd=listening.fileno())
+        click.echo(f"the board is at http://{f'[{address}]' if ':' in address else address}:{bound}/ (Ctrl-C ends)")
+        try:
+            server.serve_forever()
+        finally:
+            server.server_close()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """The socket, bound here because werkzeug would print three lines and exit where the port is taken."""
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family)
+    except socket.gaierror as error:
+        raise UsageError(f"no such address {host}: {error.strerror}; give another --host") from error
+    except OverflowError as error:
+        raise UsageError(f"no such port {port}; give another --port") from error
+    except OSError as error:
+        why = os.strerror(error.errno or 0)  # the error's own words repeat the address
+        raise BenchError(f"cannot listen on {host} port {port}: {why}; give another --port") from error

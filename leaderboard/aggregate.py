@@ -1,0 +1,126 @@
+"""Every number on the board that is more than one cell is made here, once, when a snapshot is written.
+
+Pure functions of cells. Nothing is averaged over metrics, ways of asking or kinds of task; a missing number is left out
+and counted, never taken for zero.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+from bench.records import Cell
+from bench.summary import TOO_FEW_ITEMS
+from leaderboard.records import Coverage, Mean, Model
+
+BASELINE, SELF_TEST, PARTIAL, NO_NUMBERS = "baseline", "self_test", "partial", "no_numbers"
+
+
+def counts(cell: Cell) -> bool:
+    """Whether a cell enters a mean: it has a number, from enough items."""
+    return cell.value is not None and cell.normalised is not None and cell.n >= TOO_FEW_ITEMS
+
+
+def means(model: Model, cells: Iterable[Cell], eligible: Mapping[tuple[str, str], Collection[str]]) -> list[Mean]:
+    """The macro means of one model, one for each task, metric and way of asking, the headline metrics alone.
+
+    `eligible` maps a task and version to its languages that have enough items.
+    """
+    groups: dict[tuple[str, str, str, str, str, int], list[Cell]] = {}
+    for cell in cells:
+        if cell.headline:
+            way = (cell.task, cell.task_version, cell.metric, cell.mode, cell.prompt_language, cell.shots)
+            groups.setdefault(way, []).append(cell)
+    return [_mean(model, group, eligible[way[0], way[1]]) for way, group in sorted(groups.items())]
+
+
+def _mean(model: Model, group: Sequence[Cell], eligible: Collection[str]) -> Mean:
+    first = group[0]
+    counted = [cell for cell in group if counts(cell)]
+    values = [cell.value for cell in counted if cell.value is not None]
+    covered = {cell.language for cell in counted}
+    return Mean(
+        model=model.slug,
+        task=first.task,
+        version=first.task_version,
+        metric=first.metric,
+        mode=first.mode,
+        prompt_language=first.prompt_language,
+        shots=first.shots,
+        floor=first.floor,
+        normalised=macro(counted, "normalised"),
+        value=macro(counted, "value"),
+        chance=macro(counted, "chance"),
+        lowest=min(values, default=None),
+        highest=max(values, default=None),
+        languages=len(covered),
+        eligible=len(eligible),
+        items=sum(cell.n for cell in counted),
+        too_few=len({cell.language for cell in group if cell.value is not None} - covered),
+        missing=len({cell.language for cell in group} - {cell.language for cell in group if cell.value is not None}),
+        why_missing=_commonest(cell.reasons.get("value", "no_items") for cell in group if cell.value is None),
+        reason=_unranked(model, counted, covered, eligible),
+    )
+
+
+def _unranked(model: Model, counted: Sequence[Cell], covered: Collection[str], eligible: Collection[str]) -> str:
+    """Why a mean is not ranked: what it is comes before what it lacks."""
+    if model.baseline:
+        return BASELINE
+    if not counted:
+        return NO_NUMBERS
+    if counted[0].floor:
+        return SELF_TEST
+    marked = [cell.reasons["rank"] for cell in counted if "rank" in cell.reasons]
+    if marked:
+        return marked[0]
+    return "" if set(eligible) <= set(covered) else PARTIAL
+
+
+def _commonest(reasons: Iterable[str]) -> str:
+    """The commonest reason, of equally common ones the first by name; empty where there is none."""
+    counted = sorted(Counter(reasons).items(), key=lambda pair: (-pair[1], pair[0]))
+    return counted[0][0] if counted else ""
+
+
+def macro(cells: Iterable[Cell], field: str) -> float | None:
+    """The mean over languages of one field; several varieties of a language count as one language together."""
+    by_language: dict[str, list[float]] = {}
+    for cell in cells:
+        value: float | None = getattr(cell, field)
+        if value is not None:
+            by_language.setdefault(cell.language, []).append(value)
+    # Sorted, so that the last bit of the sum does not depend on the order in which runs were given.
+    shares = sorted(sum(sorted(values)) / len(values) for values in by_language.values())
+    return sum(shares) / len(shares) if shares else None
+
+
+def coverage(model: Model, cells: Iterable[Cell]) -> Coverage:
+    """In how many languages the model has numbers that count."""
+    headline = [cell for cell in cells if cell.headline and counts(cell)]
+    real = [cell for cell in headline if not cell.floor]
+    floor = [cell for cell in headline if cell.floor]
+    return Coverage(
+        model=model.slug,
+        languages=len({cell.language for cell in real}),
+        cells=len(real),
+        items=sum(cell.n for cell in real),
+        floor_languages=len({cell.language for cell in floor}),
+        floor_cells=len(floor),
+        floor_items=sum(cell.n for cell in floor),
+    )
+
+
+def highest_floor(cells: Iterable[Cell]) -> Cell | None:
+    """Of the baselines' cells in one table the one with the highest value: what a model has to beat."""
+    valued = [cell for cell in cells if cell.value is not None]
+    return max(valued, key=lambda cell: cell.value or 0.0, default=None)
+
+
+def against_floor(cell: Cell, floor: Cell | None) -> str:
+    """`above`, `below` or `not_separable`: where the interval lies beside the highest floor; empty without either."""
+    if floor is None or floor.value is None or cell.ci_low is None or cell.ci_high is None:
+        return ""
+    if cell.ci_low > floor.value:
+        return "above"
+    return "below" if cell.ci_high < floor.value else "not_separable"

@@ -1,0 +1,273 @@
+"""The website: a Flask application that shows the current snapshot of a board.
+
+Every page is a record (`pages`) and has two forms, HTML and JSON at the same address with `.json`; one view makes both.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import sqlite3
+import zlib
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from flask import Flask, Response, jsonify, redirect, render_template, request
+from werkzeug.exceptions import HTTPException, NotFound
+from werkzeug.wrappers import Response as BaseResponse
+
+import languages
+from bench.records import UsageError
+from leaderboard import assembly, method, pages, snapshot, wording
+from leaderboard.board import Board
+from leaderboard.records import Model, TaskFacts
+
+HERE = Path(__file__).parent
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'self'; "
+        "frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "strict-origin-when-cross-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+PAGE_CACHE = "public, max-age=60"
+STATIC_CACHE = "public, max-age=31536000, immutable"
+TYPES = {".css": "text/css; charset=utf-8", ".svg": "image/svg+xml"}
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """Somewhere else to go."""
+
+    href: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What an error page says."""
+
+    title: str
+    message: str
+    near: tuple[Link, ...] = ()
+
+
+class Missing(NotFound):
+    """Nothing has that address; `near` are those that may have been meant."""
+
+    def __init__(self, message: str, near: Iterable[Link] = ()) -> None:
+        super().__init__(message)
+        self.near = tuple(near)
+
+
+def create_app(board: str | Path) -> Flask:
+    """The website of one board. It shows every newly published snapshot at once. Raises `UsageError` where none is."""
+    folder = Path(board)
+    if not snapshot.current(folder):
+        raise UsageError(f"no board in {folder}; publish a run first: python -m bench publish RUN --board {folder}")
+    app = Flask("leaderboard", root_path=str(HERE), static_folder=None)
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.json.ensure_ascii = False  # type: ignore[attr-defined]
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.extensions["board"] = folder
+    _words(app)
+    _static(app)
+    _pages(app)
+    _errors(app)
+
+    @app.get("/healthz")
+    def health() -> Response:
+        name = snapshot.current(folder)
+        snapshot.connect(folder, name).close()
+        answer = jsonify(status="ok", snapshot=name)
+        answer.cache_control.no_store = True
+        return answer
+
+    @app.after_request
+    def secure(answer: Response) -> Response:
+        answer.headers.update(HEADERS)
+        return answer
+
+    return app
+
+
+def _pages(app: Flask) -> None:
+    """Every page of the site."""
+    build = _build()
+
+    def page(rule: str, template: str) -> Callable[[View], View]:
+        """Registers a view, which takes the open board, under an address and its twin with `.json`."""
+
+        def register(view: View) -> View:
+            def answer(**arguments: str) -> BaseResponse:
+                folder: Path = app.extensions["board"]
+                name = snapshot.current(folder)
+                # The path is part of it, so that no page is ever taken for an unchanged other one.
+                tag = f"{name}-{build}-{zlib.crc32(request.path.encode()):08x}"
+                if request.if_none_match.contains(tag):
+                    made: BaseResponse = Response(status=304)
+                else:
+                    with Board.open(folder, name) as opened:
+                        record = view(opened, **arguments)
+                        made = record if isinstance(record, BaseResponse) else _render(template, record)
+                if made.status_code in (200, 304):
+                    made.set_etag(tag)
+                    made.headers["Cache-Control"] = PAGE_CACHE
+                return made
+
+            twin = f"{rule.rstrip('/')}.json" if rule != "/" else "/index.json"
+            app.add_url_rule(twin, f"{view.__name__}_json", answer)
+            app.add_url_rule(rule, view.__name__, answer)
+            return view
+
+        return register
+
+    page("/", "home.html")(assembly.home)
+    page("/board", "board.html")(assembly.overview)
+    page("/languages/", "languages.html")(assembly.language_list)
+    page("/models/", "models.html")(assembly.models)
+    page("/tasks/", "tasks.html")(assembly.task_list)
+    page("/method", "method.html")(method.page)
+
+    @page("/languages/<code>", "language.html")
+    def language_page(board: Board, code: str) -> pages.LanguagePage | BaseResponse:
+        try:
+            found = languages.get(code)
+        except languages.LanguageError as error:
+            near = [Link(f"/languages/{one.code}", f"{one.name} ({one.code})") for one in error.candidates]
+            raise Missing(f"{str(error).partition(';')[0].capitalize()}.", near) from error
+        if found.code != code:
+            suffix = ".json" if _as_json() else ""
+            return redirect(f"{request.script_root}/languages/{found.code}{suffix}", 301)
+        return assembly.language(board, found)
+
+    @page("/models/<slug>", "model.html")
+    def model_page(board: Board, slug: str) -> pages.ModelPage:
+        return assembly.model(board, _model(board, slug))
+
+    @page("/models/<slug>/<name>", "model_task.html")
+    def model_task_page(board: Board, slug: str, name: str) -> pages.ModelTaskPage:
+        return assembly.model_task(board, _model(board, slug), _task(board, name))
+
+    @page("/tasks/<name>", "task.html")
+    def task_page(board: Board, name: str) -> pages.TaskPage:
+        return assembly.task(board, _task(board, name))
+
+
+def _model(board: Board, slug: str) -> Model:
+    found = board.model(slug)
+    if found is None:
+        names = {one.slug: one.name for one in board.model_names().values()}
+        near = [one for one in names if one.startswith(f"{slug}-")]
+        near = near or difflib.get_close_matches(slug[:80], names, cutoff=0.5)
+        raise Missing("No model on this board has that address.", [Link(f"/models/{one}", names[one]) for one in near])
+    return found
+
+
+def _task(board: Board, name: str) -> list[TaskFacts]:
+    found = board.task(name)
+    if not found:
+        titles = {task.name: task.title for task in board.tasks()}
+        near = difflib.get_close_matches(name[:80], titles, cutoff=0.5)
+        raise Missing("No task on this board has that name.", [Link(f"/tasks/{one}", titles[one]) for one in near])
+    return found
+
+
+def _as_json() -> bool:
+    return request.path.endswith(".json")
+
+
+def _render(template: str, record: Any) -> Response:
+    if _as_json():
+        return jsonify(asdict(record))
+    path = request.path
+    twin = "/index.json" if path == "/" else f"{path.rstrip('/')}.json"
+    return Response(render_template(template, page=record, twin=twin, path=path), mimetype="text/html")
+
+
+def _words(app: Flask) -> None:
+    """What templates may call: the formats of `wording`, and nothing that computes."""
+    app.jinja_env.filters.update(
+        number=wording.number,
+        points=wording.points,
+        interval=wording.interval,
+        reason=wording.reason,
+        remarks=wording.remarks,
+        plain=wording.plain,
+        people=wording.people,
+        share=wording.share,
+        metric=wording.metric_of,
+    )
+    app.jinja_env.globals.update(against=wording.AGAINST, modes=wording.MODES)
+
+    @app.context_processor
+    def addresses() -> dict[str, Any]:
+        return {"root": request.script_root}
+
+
+def _static(app: Flask) -> None:
+    """The static files, each under an address with the hash of its content, so that it may be kept for ever."""
+    served: dict[str, tuple[bytes, str]] = {}
+    fingerprinted = {}
+    for path in sorted((HERE / "static").iterdir()):
+        content = path.read_bytes()
+        name = f"{path.stem}.{hashlib.sha256(content).hexdigest()[:12]}{path.suffix}"
+        served[name] = content, TYPES[path.suffix]
+        fingerprinted[path.name] = name
+    app.jinja_env.globals["static"] = fingerprinted
+
+    @app.get("/static/<name>")
+    def static_file(name: str) -> Response:
+        if name not in served:
+            raise Missing("No such file.")
+        content, kind = served[name]
+        return Response(content, content_type=kind, headers={"Cache-Control": STATIC_CACHE})
+
+
+def _build() -> str:
+    """What else than the snapshot decides how a page looks: this package's files and the language registry."""
+    digest = hashlib.sha256(repr(languages.all_languages()).encode())
+    for path in sorted(path for path in HERE.rglob("*") if path.suffix in (".py", ".html", ".css", ".svg")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:8]
+
+
+def _errors(app: Flask) -> None:
+    """Error pages say what is wrong and where else to go; none shows a trace."""
+
+    @app.errorhandler(HTTPException)
+    def http(error: HTTPException) -> BaseResponse:
+        if error.code is not None and error.code < 400:
+            return error.get_response()
+        near: tuple[Link, ...] = ()
+        message = error.description or ""
+        if isinstance(error, Missing):
+            near = error.near
+        elif isinstance(error, NotFound):
+            message = "Nothing has that address."
+        return _problem(Problem(error.name, message, near), error.code or 500)
+
+    @app.errorhandler(snapshot.BoardError)
+    @app.errorhandler(sqlite3.DatabaseError)
+    def unreadable(error: Exception) -> BaseResponse:
+        app.logger.error("the board cannot be read: %s", error)
+        message = "The board cannot be read at the moment. Try again in a minute."
+        answer = _problem(Problem("Not available", message), 503)
+        answer.headers["Retry-After"] = "60"
+        return answer
+
+
+def _problem(problem: Problem, code: int) -> BaseResponse:
+    if _as_json():
+        made: Response = jsonify(error=problem.message, near=[asdict(link) for link in problem.near])
+    else:
+        made = Response(render_template("problem.html", page=problem, path=""), mimetype="text/html")
+    made.status_code = code
+    made.headers["Cache-Control"] = "no-store"
+    return made

@@ -1,0 +1,121 @@
+"""Reading a snapshot: every query of the website is in this file."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from bench.records import Cell
+from leaderboard import snapshot, store
+from leaderboard.records import Coverage, Mean, Model, TaskFacts
+
+
+@dataclass(frozen=True, slots=True)
+class ModelName:
+    """What a table says of a model."""
+
+    slug: str
+    name: str
+    baseline: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How much a board has of one language."""
+
+    language: str
+    cells: int
+    models: int
+    tasks: int
+
+
+class Board:
+    """An open snapshot. It never changes, so any number of them may be open and none can be in another's way."""
+
+    def __init__(self, name: str, connection: sqlite3.Connection) -> None:
+        self.name = name
+        self._connection = connection
+
+    @classmethod
+    def open(cls, folder: Path, name: str) -> Self:
+        """Opens a snapshot of a board. Raises `snapshot.BoardError`."""
+        return cls(name, snapshot.connect(folder, name))
+
+    def model_names(self) -> dict[int, ModelName]:
+        """Every model by its number, in the order of their slugs."""
+        rows = self._connection.execute("SELECT id, slug, name, baseline FROM models ORDER BY slug")
+        return {row["id"]: ModelName(row["slug"], row["name"], bool(row["baseline"])) for row in rows}
+
+    def model(self, slug: str) -> Model | None:
+        """One model with everything known of it."""
+        row = self._connection.execute("SELECT * FROM models WHERE slug = ?", (slug,)).fetchone()
+        return store.model_of(row) if row else None
+
+    def tasks(self) -> list[TaskFacts]:
+        """Every task that has cells: benchmarks before floor tasks, then by name."""
+        rows = self._connection.execute("SELECT * FROM tasks ORDER BY floor, name, version")
+        return [store.task_of(row) for row in rows]
+
+    def task(self, name: str) -> list[TaskFacts]:
+        """Every published version of a task."""
+        rows = self._connection.execute("SELECT * FROM tasks WHERE name = ? ORDER BY version DESC", (name,))
+        return [store.task_of(row) for row in rows]
+
+    def means(self, *, model: str | None = None, task: str | None = None) -> list[Mean]:
+        """The macro means, of one model or of one task where one is named."""
+        rows = self._connection.execute(
+            "SELECT * FROM means WHERE model = coalesce(?, model) AND task = coalesce(?, task)"
+            " ORDER BY task, version, metric, model, mode, prompt_language, shots",
+            (model, task),
+        )
+        return [replace(mean, floor=bool(mean.floor)) for mean in (Mean(*row) for row in rows)]
+
+    def coverage(self) -> dict[str, Coverage]:
+        """The coverage of every model by slug."""
+        return {row["model"]: Coverage(*row) for row in self._connection.execute("SELECT * FROM coverage")}
+
+    def counts(self) -> dict[str, Count]:
+        """How many numbers there are of each language that has any, in headline metrics."""
+        rows = self._connection.execute(
+            "SELECT language, count(*), count(DISTINCT model_id), count(DISTINCT task) FROM cells"
+            " WHERE headline AND value IS NOT NULL GROUP BY language"
+        )
+        return {row[0]: Count(*row) for row in rows}
+
+    def cells_of_language(self, code: str) -> Iterator[tuple[int, Cell]]:
+        """Every cell of a language with its model's number."""
+        return self._cells("language = ? ORDER BY task, task_version, variety, headline DESC, metric, model_id", code)
+
+    def cells_of_model(self, slug: str, task: str) -> Iterator[tuple[int, Cell]]:
+        """Every cell of a model in one task."""
+        return self._cells(
+            "model_id = (SELECT id FROM models WHERE slug = ?) AND task = ?"
+            " ORDER BY task_version DESC, headline DESC, metric, language, variety",
+            slug,
+            task,
+        )
+
+    def cells_of_task(self, task: str, version: str) -> Iterator[tuple[int, Cell]]:
+        """Every cell of a task in its headline metric."""
+        where = "task = ? AND task_version = ? AND headline ORDER BY language, variety, model_id"
+        return self._cells(where, task, version)
+
+    def _cells(self, where: str, *values: str) -> Iterator[tuple[int, Cell]]:
+        for row in self._connection.execute(f"SELECT * FROM cells WHERE {where}", values):  # noqa: S608 - never a visitor's words
+            yield row["model_id"], store.cell_of(row)
+
+    def close(self) -> None:
+        """Lets go of the file."""
+        self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

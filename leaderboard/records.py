@@ -1,0 +1,170 @@
+"""The nouns of a snapshot. Small, frozen, and without behaviour beyond what their fields say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.records import Cell
+
+Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class DatasetFile:
+    """A file that a run read. An unlocked one had no entry in the lock, so nothing vouches for its content."""
+
+    dataset: str
+    file: str
+    sha256: str
+    locked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RunFacts:
+    """What a run file says of how it was made, taken from the last time that the program worked on it."""
+
+    started: str
+    ended: str
+    outcome: str
+    versions: Mapping[str, str]
+    hardware: Mapping[str, Json]
+    datasets: tuple[DatasetFile, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A model on the board. `slug` is its address; `baseline` marks a floor, which is never ranked."""
+
+    slug: str
+    name: str
+    revision: str
+    template: str
+    decoding: str
+    baseline: bool
+    runs: tuple[RunFacts, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PromptFacts:
+    """The words around a sample."""
+
+    text: str
+    cue: str
+    language: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class TaskFacts:
+    """A task's declaration as it was when its cells were published. `languages` are codes, each once."""
+
+    name: str
+    version: str
+    title: str
+    area: str
+    kind: str
+    vertical: str
+    group: str
+    suites: tuple[str, ...]
+    dataset: str
+    metrics: tuple[str, ...]
+    chance: float | None
+    floor: bool
+    origin: str
+    licence: str
+    citation: str
+    access: str
+    notes: str
+    prompt: PromptFacts
+    languages: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Block:
+    """One task in one language: what the cells of all models share."""
+
+    task: str
+    version: str
+    language: str
+    variety: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What is kept of an item: eight hex digits of the hash of its content, and the passage that it shares, if any."""
+
+    digest: str
+    cluster: str
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """The ordered items of a block and the stamp of each. Resampling draws items of one cluster together."""
+
+    ids: tuple[str, ...]
+    stamps: tuple[Stamp, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A cell's sufficient statistics, a row for each of `items`; one of `arrays.MISSING` where there is no score."""
+
+    items: tuple[str, ...]
+    statistics: NDArray[np.int32]
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A cell with its scores; without them where its value is missing or withheld."""
+
+    cell: Cell
+    scored: Scored | None
+
+
+@dataclass(frozen=True, slots=True)
+class Mean:
+    """The macro mean of one model over the languages of one task, in one metric and one way of asking.
+
+    `normalised` is 0 at chance and 1 at the best possible; `value`, `lowest` and `highest` are in the metric's unit.
+    `languages` counts those averaged, `eligible` those of the task that have enough items, `too_few` those shown but
+    not counted, `missing` those without a number, mostly for `why_missing`. `reason` says why it is not ranked; empty
+    where it may be.
+    """
+
+    model: str
+    task: str
+    version: str
+    metric: str
+    mode: str
+    prompt_language: str
+    shots: int
+    floor: bool
+    normalised: float | None
+    value: float | None
+    chance: float | None
+    lowest: float | None
+    highest: float | None
+    languages: int
+    eligible: int
+    items: int
+    too_few: int
+    missing: int
+    why_missing: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """In how many languages a model has numbers, apart for the benchmarks and for the floor tasks."""
+
+    model: str
+    languages: int
+    cells: int
+    items: int
+    floor_languages: int
+    floor_cells: int
+    floor_items: int

@@ -1,0 +1,139 @@
+"""How numbers, reasons and names are put into words. Everything here turns a value into text for people."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from bench.records import Cell
+from bench.summary import ERRORS_ALLOWED, TOO_FEW_ITEMS
+
+MISSING = "–"
+MINUS = "\N{MINUS SIGN}"
+
+
+@dataclass(frozen=True, slots=True)
+class MetricFacts:
+    """A metric as readers meet it. Metrics of different families are never averaged with one another."""
+
+    name: str
+    label: str
+    family: str
+    best: float
+    meaning: str
+
+
+METRICS = {
+    facts.name: facts
+    for facts in (
+        MetricFacts("accuracy", "Accuracy", "accuracy", 1.0, "the share of questions answered with the right option"),
+        MetricFacts(
+            "exact_match", "Exact match", "exact match", 1.0, "the share of answers that are the expected text"
+        ),
+        MetricFacts("chrf", "chrF", "chrF", 100.0, "overlap of letters with a human text, 0 to 100"),
+        MetricFacts("chrf++", "chrF++", "chrF", 100.0, "overlap of letters and words with a human text, 0 to 100"),
+        MetricFacts("bleu", "BLEU", "BLEU", 100.0, "overlap of word sequences with a human text, 0 to 100"),
+    )
+}
+
+REASONS = {
+    "too_few_items": f"fewer than {TOO_FEW_ITEMS} items: shown, not counted",
+    "too_few_clusters": "too few independent passages or documents for an interval",
+    "no_items": "no item was scored",
+    "no_training_split": "this floor learns from training examples, and the task has none",
+    "too_many_errors": f"withheld: more than {ERRORS_ALLOWED * 100:.1f} % of the requests failed",
+    "incomplete": "some requests failed: the value is over the others",
+    "errors": "every request failed",
+    "unlocked_data": "not ranked: the data file is not in the lock yet",
+    "not_run": "not run: this model was not asked this task in this language",
+    "partial": "not ranked: some languages of the task are missing",
+    "baseline": "floor, not ranked",
+    "self_test": "self-test, not ranked",
+    "no_numbers": "no language with enough items",
+    "not_measured": "not measured",
+    "not_reported": "not reported by the model",
+}
+"""Reason code -> what it means, for a reader who has read nothing else."""
+
+AGAINST = {"above": "above the floor", "below": "below the floor", "not_separable": "not separable from the floor"}
+
+MODES = {
+    "generate": "writes the answer",
+    "loglikelihood": "likelihood of options",
+    "first_token": "likelihood of letters",
+}
+
+# Direction controls and other invisible characters could make one name look like another.
+_INVISIBLE = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
+
+
+def metric_of(name: str) -> MetricFacts:
+    """What is known of a metric; one that is new to the board is shown under its own name, 0 to 100."""
+    return METRICS.get(name, MetricFacts(name, name, name, 100.0, ""))
+
+
+def number(value: float | None, metric: str) -> str:
+    """A metric's value: shares as percent, corpus scores with one decimal."""
+    if value is None:
+        return MISSING
+    return f"{value:.1%}".replace("%", " %") if metric_of(metric).best == 1.0 else f"{value:.1f}"
+
+
+def points(normalised: float | None) -> str:
+    """A normalised value, 0 at chance and 100 at the best possible."""
+    if normalised is None:
+        return MISSING
+    shown = f"{abs(normalised) * 100:.1f}"
+    return f"{MINUS}{shown}" if normalised < 0 and shown != "0.0" else shown
+
+
+def interval(cell: Cell) -> str:
+    """The 95 % interval, or why there is none."""
+    if cell.ci_low is None or cell.ci_high is None:
+        return reason(cell.reasons.get("ci_low", "no_items"))
+    return f"{number(cell.ci_low, cell.metric)} to {number(cell.ci_high, cell.metric)}"
+
+
+def reason(code: str) -> str:
+    """A reason code in words; a backend's own reason as it stands."""
+    return REASONS.get(code, plain(code).replace("_", " "))
+
+
+def remarks(cell: Cell) -> list[str]:
+    """What a reader has to know beside a cell's number."""
+    said = [reason(cell.reasons["rank"])] if "rank" in cell.reasons else []
+    if cell.errors and cell.value is not None:
+        bounds = f"{number(cell.worst, cell.metric)} to {number(cell.best, cell.metric)}"
+        said.append(f"{cell.errors:,} failed; with them the value lies in {bounds}")
+    elif cell.errors:
+        said.append(f"{cell.errors:,} of {cell.n + cell.errors + cell.skipped:,} failed")
+    for count, word in (
+        (cell.unparsed, "unparsed"),
+        (cell.empty, "empty"),
+        (cell.refused, "refused"),
+        (cell.truncated, "cut off"),
+    ):
+        if count:
+            said.append(f"{count:,} {word}")
+    return said
+
+
+def plain(text: str) -> str:
+    """A name or text from outside, without the characters that could disguise it."""
+    return _INVISIBLE.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def people(count: int | None) -> str:
+    """A number of speakers, rounded as such numbers deserve."""
+    if count is None:
+        return MISSING
+    for size, word in ((1_000_000, "million"), (1_000, "thousand")):
+        if count >= size:
+            shown = f"{count / size:.1f}" if count < 10 * size else f"{count / size:,.0f}"
+            return f"{shown.removesuffix('.0')} {word}"
+    return str(count)
+
+
+def share(value: float, metric: str) -> str:
+    """Where a value stands between zero and the metric's best, as a coordinate from 0 to 100."""
+    return f"{min(max(value / metric_of(metric).best, 0.0), 1.0) * 100:.1f}"

@@ -1,0 +1,307 @@
+"""The website: every page in both forms, honest about floors and gaps, safe against what models call themselves."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from bench.records import Cell, UsageError
+from leaderboard import snapshot, wording
+from leaderboard.app import create_app
+from leaderboard.snapshot import publish
+from tests.leaderboard.conftest import HOSTILE, Scripted, knows, run_sib200, sentences
+from tests.leaderboard.markup import check, tables, words
+
+PAGES = (
+    "/",
+    "/board",
+    "/languages/",
+    "/languages/yor_Latn",
+    "/languages/pes_Arab",
+    "/languages/amh_Ethi",
+    "/languages/hau_Latn",
+    "/models/",
+    "/models/hf-maker-good",
+    "/models/hf-maker-gaps/sib200",
+    "/models/hf-maker-good/cldr-calendar",
+    "/models/baseline-random",
+    "/models/baseline-random/cldr-names-write",
+    "/models/command-script-alert-x-script",
+    "/tasks/",
+    "/tasks/sib200",
+    "/tasks/cldr-names-write",
+    "/method",
+)
+
+
+def twin(path: str) -> str:
+    return "/index.json" if path == "/" else f"{path.rstrip('/')}.json"
+
+
+def text(client: FlaskClient, path: str) -> str:
+    answer = client.get(path)
+    assert answer.status_code == 200, path
+    return answer.get_data(as_text=True)
+
+
+def data(client: FlaskClient, path: str) -> Any:
+    answer = client.get(twin(path))
+    assert (answer.status_code, answer.mimetype) == (200, "application/json"), path
+    return answer.get_json()
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_every_page_is_valid_html_with_headers(client: FlaskClient, path: str) -> None:
+    answer = client.get(path)
+    assert (answer.status_code, answer.content_type) == (200, "text/html; charset=utf-8")
+    elements = check(answer.get_data(as_text=True))
+    for tag, attributes in elements:
+        for name in ("href", "src"):
+            if tag != "use" and name in attributes:
+                assert (attributes[name] or "").startswith(("/", "#")), f"{tag} leads away: {attributes}"
+    assert answer.headers["Content-Security-Policy"] == (
+        "default-src 'none'; style-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'self'; "
+        "frame-ancestors 'none'"
+    )
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Cache-Control"] == "public, max-age=60"
+    assert "Referrer-Policy" in answer.headers
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_every_link_of_every_page_leads_somewhere(client: FlaskClient, path: str) -> None:
+    elements = check(text(client, path))
+    ids = {attributes["id"] for _, attributes in elements if "id" in attributes}
+    links = {attributes["href"] or "" for _, attributes in elements if "href" in attributes}
+    for href in sorted(links):
+        if href.startswith("#"):
+            assert href[1:] in ids
+        elif path != "/languages/" or href[-3:] < "Bam":  # not all 434 of them
+            assert client.get(href).status_code == 200, href
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_unchanged_pages_are_not_sent_again(client: FlaskClient, path: str) -> None:
+    for address in (path, twin(path)):
+        tag = client.get(address).headers["ETag"]
+        again = client.get(address, headers={"If-None-Match": tag})
+        assert (again.status_code, again.data, again.headers["ETag"]) == (304, b"", tag)
+    other = client.get("/method" if path != "/method" else "/", headers={"If-None-Match": tag})
+    assert other.status_code == 200
+
+
+def rows_of(cell: dict[str, Any]) -> list[str]:
+    """How a cell's numbers stand in a row."""
+    if cell["value"] is None:
+        return [wording.reason(cell["reasons"]["value"])]
+    said = [
+        wording.number(cell["value"], cell["metric"]),
+        wording.number(cell["chance"], cell["metric"]),
+        str(cell["n"]),
+    ]
+    return [*said, wording.interval(Cell(**cell))]
+
+
+@pytest.mark.parametrize("path", [path for path in PAGES if path.startswith("/languages/") and len(path) > 12])
+def test_a_language_page_has_the_numbers_of_its_json(client: FlaskClient, path: str) -> None:
+    shown, told = tables(text(client, path)), data(client, path)
+    made = [*told["benchmarks"], *told["self_test"]]
+    assert len(shown) == len(made)
+    for rows, table in zip(shown, made, strict=True):
+        lines = [*table["models"], *table["floors"]]
+        body = [row for row in rows[1:] if row != "Floors, not ranked"]
+        assert len(body) == len(lines)
+        for row, line in zip(body, lines, strict=True):
+            assert row.startswith(wording.plain(line["model"]["name"]))
+            expected = rows_of(line["cell"]) if line["cell"] else [wording.reason(line["reason"])]
+            assert all(part in row for part in expected), (row, expected)
+
+
+@pytest.mark.parametrize("path", ["/models/hf-maker-gaps/sib200", "/models/baseline-random/cldr-names-write"])
+def test_a_model_and_task_page_has_the_numbers_of_its_json(client: FlaskClient, path: str) -> None:
+    shown, told = tables(text(client, path)), data(client, path)
+    for rows, table in zip(shown, told["tables"], strict=True):
+        for row, line in zip(rows[1:], table["lines"], strict=True):
+            assert row.startswith(line["language"]["name"])
+            expected = rows_of(line["cell"]) if line["cell"] else [wording.reason(line["reason"])]
+            assert all(part in row for part in expected), (row, expected)
+
+
+def test_means_are_the_same_on_the_board_the_model_and_the_task(client: FlaskClient) -> None:
+    means = {}
+    for section in data(client, "/board")["sections"]:
+        for row in [*section["models"], *section["floors"]]:
+            for mean in [mean for each in row["means"] for mean in each]:
+                means[mean["model"], mean["task"]] = mean
+                page = text(client, f"/models/{mean['model']}")
+                assert wording.points(mean["normalised"]) in words(page)
+                assert wording.points(mean["normalised"]) in words(text(client, "/board"))
+    for (slug, task), shown in means.items():
+        (found,) = [
+            mean
+            for version in data(client, f"/tasks/{task}")["versions"]
+            for _, mean in [*version["models"], *version["floors"]]
+            if mean["model"] == slug
+        ]
+        assert found == shown
+
+
+def test_counts_on_the_start_page_are_those_of_its_json(client: FlaskClient) -> None:
+    told, said = data(client, "/"), words(text(client, "/"))
+    assert (told["tasks"], told["floor_tasks"], told["languages"]) == (1, 2, 3)
+    assert [row["model"]["name"] for row in told["floors"]] == ["baseline:copy", "baseline:majority", "baseline:random"]
+    for number in (told["items"], told["cells"], told["known_languages"]):
+        assert f"{number:,}" in said
+
+
+def test_floors_stand_apart_and_are_labelled(client: FlaskClient) -> None:
+    benchmarks, self_test = data(client, "/board")["sections"]
+    assert [task["name"] for task in benchmarks["tasks"]] == ["sib200"]
+    assert [task["name"] for task in self_test["tasks"]] == ["cldr-calendar", "cldr-names-write"]
+    for section in (benchmarks, self_test):
+        assert all(row["model"]["baseline"] for row in section["floors"])
+        assert not any(row["model"]["baseline"] for row in section["models"])
+    page = text(client, "/board")
+    assert "floor, not ranked" in page
+    for rows in tables(page):
+        labelled = [number for number, row in enumerate(rows) if row.startswith("Floors: ")]
+        assert labelled and all(row.startswith("baseline:") for row in rows[labelled[0] + 1 :])
+    assert "floor, not ranked" in text(client, "/models/baseline-random")
+    language = data(client, "/languages/pes_Arab")
+    assert not any(table["task"]["floor"] for table in language["benchmarks"])
+    assert all(table["task"]["floor"] for table in language["self_test"])
+
+
+def test_models_are_read_against_the_highest_floor(client: FlaskClient) -> None:
+    (table,) = data(client, "/languages/pes_Arab")["benchmarks"]
+    assert table["to_beat"]["model"]["name"] == "baseline:majority"
+    verdicts = {line["model"]["name"]: line["against"] for line in table["models"]}
+    assert verdicts["hf:maker/good"] == "above"
+    assert "above the floor" in text(client, "/languages/pes_Arab")
+
+
+def test_missing_cells_say_why(client: FlaskClient) -> None:
+    yoruba = words(text(client, "/languages/yor_Latn"))
+    assert "withheld: more than 0.5 % of the requests failed" in yoruba and "5 of 40 failed" in yoruba
+    assert "not run: this model was not asked this task in this language" in yoruba
+    assert "fewer than 20 items: shown, not counted" in words(text(client, "/languages/amh_Ethi"))
+    assert "No benchmark result in Hausa" in words(text(client, "/languages/hau_Latn"))
+    assert "it has the language, and no model was asked yet" in words(text(client, "/languages/hau_Latn"))
+    gaps = words(text(client, "/models/hf-maker-gaps"))
+    assert "not ranked: some languages of the task are missing" in gaps
+    assert "1 more with too few items, not counted" in gaps and "1 without a number" in gaps
+    assert "Not run: this model was not asked this task." in words(text(client, "/models/hf-maker-good/cldr-calendar"))
+    (mean,) = data(client, "/models/hf-maker-gaps")["benchmarks"]
+    assert (mean["mean"]["languages"], mean["mean"]["eligible"], mean["mean"]["reason"]) == (1, 3, "partial")
+
+
+def test_hostile_names_and_answers_are_text(client: FlaskClient) -> None:
+    for path in PAGES:
+        page = text(client, path)
+        assert "<script" not in page and "<img" not in page and "\u202e" not in page
+    page = text(client, "/models/command-script-alert-x-script")
+    assert "&lt;script&gt;" in page and "onerror=&#34;" in page
+    assert data(client, "/models/command-script-alert-x-script")["model"]["name"] == HOSTILE
+    for path in ("/languages/<script>alert(1)</script>", "/models/<script>", "/tasks/%3Cscript%3E", "/<script>"):
+        answer = client.get(path)
+        assert answer.status_code == 404
+        assert "<script>" not in answer.get_data(as_text=True)
+        assert "Content-Security-Policy" in answer.headers
+
+
+def test_autonyms_carry_their_language_and_direction(client: FlaskClient) -> None:
+    persian = 'lang="fa" dir="rtl">فارسی</bdi>'
+    assert persian in text(client, "/languages/") and persian in text(client, "/languages/pes_Arab")
+    assert 'lang="yo" dir="ltr">Èdè Yorùbá</bdi>' in text(client, "/languages/yor_Latn")
+    elements = check(text(client, "/languages/"))
+    assert len([tag for tag, attributes in elements if tag == "bdi" and attributes["dir"] == "rtl"]) > 20
+    assert ("html", {"lang": "en", "dir": "ltr"}) in elements
+
+
+@pytest.mark.parametrize(
+    ("path", "target"),
+    [
+        ("/languages/yo", "/languages/yor_Latn"),
+        ("/languages/yo.json", "/languages/yor_Latn.json"),
+        ("/languages/Yoruba", "/languages/yor_Latn"),
+        ("/languages/YOR_LATN", "/languages/yor_Latn"),
+    ],
+)
+def test_other_spellings_of_a_language_are_redirected(client: FlaskClient, path: str, target: str) -> None:
+    answer = client.get(path)
+    assert (answer.status_code, answer.headers["Location"]) == (301, target)
+
+
+def test_what_is_not_there_is_a_helpful_404(client: FlaskClient) -> None:
+    for path, href in (
+        ("/languages/yorub", "/languages/yor_Latn"),
+        ("/languages/zh", "/languages/zho_Hans"),
+        ("/models/hf-maker-god", "/models/hf-maker-good"),
+        ("/tasks/sib20", "/tasks/sib200"),
+        ("/models/hf-maker-good/sib", "/languages/"),
+        ("/nowhere", "/languages/"),
+    ):
+        answer = client.get(path)
+        assert answer.status_code == 404 and "ETag" not in answer.headers
+        check(answer.get_data(as_text=True))
+        assert f'href="{href}"' in answer.get_data(as_text=True), path
+    answer = client.get("/languages/yorub.json")
+    assert answer.status_code == 404
+    assert answer.get_json()["near"][0]["href"] == "/languages/yor_Latn"
+    assert client.post("/board").status_code == 405
+
+
+def test_static_files_are_named_by_their_content(client: FlaskClient) -> None:
+    (style,) = [a["href"] for tag, a in check(text(client, "/")) if tag == "link" and a["rel"] == "stylesheet"]
+    answer = client.get(style or "")
+    assert (answer.status_code, answer.mimetype) == (200, "text/css")
+    assert "immutable" in answer.headers["Cache-Control"] and len(answer.data) < 20_000
+    assert client.get("/static/style.css").status_code == 404
+    assert client.get("/static/..%2fapp.py").status_code == 404
+
+
+def test_a_new_snapshot_shows_at_once(tmp_path: Path) -> None:
+    first = run_sib200(tmp_path / "1.run.db", Scripted("hf:a", knows(3)), [sentences("yor_Latn")])
+    second = run_sib200(tmp_path / "2.run.db", Scripted("hf:b", knows(3)), [sentences("yor_Latn")])
+    name = publish([first], tmp_path / "board").snapshot
+    visitor = create_app(tmp_path / "board").test_client()
+    before = visitor.get("/models/")
+    assert name in before.get_data(as_text=True)
+    publish([second], tmp_path / "board")
+    after = visitor.get("/models/", headers={"If-None-Match": before.headers["ETag"]})
+    assert after.status_code == 200 and "hf:b" in after.get_data(as_text=True)
+
+
+def test_a_board_that_breaks_is_a_503_and_comes_back(tmp_path: Path) -> None:
+    run = run_sib200(tmp_path / "1.run.db", Scripted("hf:a", knows(3)), [sentences("yor_Latn")])
+    info = publish([run], tmp_path / "board")
+    visitor = create_app(tmp_path / "board").test_client()
+    whole = info.path.read_bytes()
+    info.path.chmod(0o644)
+    for broken in (b"nonsense" * 1000, whole[:5000], b""):
+        info.path.write_bytes(broken)
+        for path in ("/", "/board", "/board.json", "/languages/yor_Latn", "/healthz"):
+            answer = visitor.get(path)
+            assert answer.status_code == 503 or (path == "/healthz" and broken == whole[:5000]), (path, broken[:10])
+            assert "Traceback" not in answer.get_data(as_text=True)
+    info.path.write_bytes(whole)
+    assert visitor.get("/board").status_code == 200
+    assert visitor.get("/healthz").get_json() == {"status": "ok", "snapshot": info.snapshot}
+    (tmp_path / "board" / snapshot.CURRENT).write_text("../../etc/passwd")
+    assert visitor.get("/board").status_code == 503
+
+
+def test_no_board_is_one_clear_line(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="publish a run first: python -m bench publish"):
+        create_app(tmp_path / "board")
+
+
+def test_a_snapshot_cannot_be_written_through_the_site(board: Path) -> None:
+    connection = snapshot.connect(board, snapshot.current(board))
+    with pytest.raises(sqlite3.OperationalError, match="readonly"):
+        connection.execute("DELETE FROM cells")
+    connection.close()

@@ -1,0 +1,251 @@
+"""Snapshots: named by content, swapped atomically, merged, and honest about what they leave out."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import kernels
+from bench.records import BenchError, Cell, UsageError
+from bench.runfile import Identity, RunFile
+from leaderboard import arrays, snapshot, store
+from leaderboard.snapshot import Info, connect, current, publish, snapshot_path
+from tests.leaderboard.conftest import LANGUAGES, Scripted, knows, run_sib200, sentences
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+def cells(board: Path) -> list[Cell]:
+    """Every cell of the current snapshot."""
+    with connect(board, current(board)) as connection:
+        return [store.cell_of(row) for row in connection.execute("SELECT * FROM cells")]
+
+
+def test_same_runs_in_any_order_and_number_of_steps_give_the_same_hash(runs: list[Path], tmp_path: Path) -> None:
+    at_once = publish(runs, tmp_path / "a")
+    backwards = publish(runs[::-1], tmp_path / "b")
+    for path in runs:
+        stepwise = publish([path], tmp_path / "c")
+    again = publish(runs[:1], tmp_path / "c")
+    assert at_once.snapshot == backwards.snapshot == stepwise.snapshot == again.snapshot
+    assert at_once.changed and not again.changed
+    assert again.published[0].replaced and not at_once.published[0].replaced
+    assert at_once.path.name == f"{at_once.snapshot}.db" and len(at_once.snapshot) == 16
+
+
+def test_another_content_gives_another_hash(tmp_path: Path) -> None:
+    blocks = [sentences("yor_Latn")]
+    one = publish([run_sib200(tmp_path / "a.run.db", Scripted("hf:a", knows(5)), blocks)], tmp_path / "a")
+    other = publish([run_sib200(tmp_path / "b.run.db", Scripted("hf:a", knows(6)), blocks)], tmp_path / "b")
+    assert one.snapshot != other.snapshot
+
+
+def test_scores_in_the_snapshot_give_every_value_again(board: Path) -> None:
+    found = 0
+    with connect(board, current(board)) as connection:
+        content = store.read(connection)
+    for entry in content.entries.values():
+        for published in entry.cells.values():
+            if published.scored is not None:
+                there = arrays.present(published.scored)
+                sums = published.scored.statistics[there].astype(np.int64).sum(axis=0, keepdims=True)
+                (value,) = kernels.metric(published.cell.metric).from_statistics(sums)
+                assert value == pytest.approx(published.cell.value, rel=1e-12)
+                assert there.sum() == published.cell.n
+                found += 1
+    assert found > 20
+
+
+def test_models_share_items_and_a_shorter_run_is_masked(tmp_path: Path) -> None:
+    long = run_sib200(tmp_path / "a.run.db", Scripted("hf:a", knows(5)), [sentences("yor_Latn", 40)])
+    short = run_sib200(tmp_path / "b.run.db", Scripted("hf:b", knows(5)), [sentences("yor_Latn", 25)])
+    publish([short], tmp_path / "board")
+    publish([long], tmp_path / "board")
+    with connect(tmp_path / "board", current(tmp_path / "board")) as connection:
+        content = store.read(connection)
+    (items,) = [store.items_of(stamps) for stamps in content.stamps.values()]
+    assert len(items.ids) == 40 and list(items.ids) == sorted(items.ids)
+    counted = {
+        identity.model: int(arrays.present(published.scored).sum())
+        for identity, entry in content.entries.items()
+        for published in entry.cells.values()
+        if published.scored is not None
+    }
+    assert counted == {"hf:a": 40, "hf:b": 25}
+
+
+def test_a_model_published_again_is_replaced_and_others_stay(tmp_path: Path) -> None:
+    blocks = [sentences("yor_Latn")]
+    first = run_sib200(tmp_path / "1.run.db", Scripted("hf:a", knows(3)), blocks)
+    other = run_sib200(tmp_path / "2.run.db", Scripted("hf:b", knows(4)), blocks)
+    better = run_sib200(tmp_path / "3.run.db", Scripted("hf:a", knows(8)), blocks)
+    publish([first, other], tmp_path / "board")
+    info = publish([better], tmp_path / "board")
+    assert (info.models, info.published[0].replaced) == (2, True)
+    assert sorted((cell.model, cell.value) for cell in cells(tmp_path / "board")) == [("hf:a", 0.8), ("hf:b", 0.4)]
+
+
+def test_two_revisions_of_a_model_stand_side_by_side(tmp_path: Path) -> None:
+    blocks = [sentences("yor_Latn")]
+    paths = [
+        run_sib200(tmp_path / f"{revision}.run.db", Scripted("hf:a", knows(3), revision), blocks) for revision in "12"
+    ]
+    slugs = {model.slug for model in publish(paths, tmp_path / "board").published}
+    assert len(slugs) == 2 and all(slug.startswith("hf-a-") for slug in slugs)
+
+
+def test_one_model_may_come_in_several_files_but_not_with_two_numbers_for_one_cell(tmp_path: Path) -> None:
+    one = run_sib200(tmp_path / "1.run.db", Scripted("hf:a", knows(3)), [sentences("yor_Latn")])
+    two = run_sib200(tmp_path / "2.run.db", Scripted("hf:a", knows(3)), [sentences("pes_Arab")])
+    assert publish([one, two], tmp_path / "board").published[0].languages == 2
+    clash = run_sib200(tmp_path / "3.run.db", Scripted("hf:a", knows(9)), [sentences("yor_Latn")])
+    with pytest.raises(UsageError, match="different numbers of hf:a for sib200 yor_Latn"):
+        publish([one, clash], tmp_path / "board")
+
+
+def test_runs_on_different_data_are_not_put_side_by_side(tmp_path: Path) -> None:
+    one = run_sib200(tmp_path / "1.run.db", Scripted("hf:a", knows(3)), [sentences("yor_Latn")])
+    other = run_sib200(tmp_path / "2.run.db", Scripted("hf:b", knows(3)), [sentences("yor_Latn", shift=1)])
+    publish([one], tmp_path / "board")
+    before = current(tmp_path / "board")
+    with pytest.raises(BenchError, match="asks another text for sib200@1 yor_Latn item"):
+        publish([other], tmp_path / "board")
+    assert current(tmp_path / "board") == before
+
+
+def test_cells_with_too_many_errors_are_withheld_and_named(info: Info, board: Path) -> None:
+    (withheld,) = info.withheld
+    assert (withheld.model, withheld.language, withheld.errors, withheld.asked) == ("hf:maker/gaps", "yor_Latn", 5, 40)
+    (cell,) = [cell for cell in cells(board) if cell.model == "hf:maker/gaps" and cell.language == "yor_Latn"]
+    assert (cell.value, cell.worst, cell.reasons["value"]) == (None, None, "too_many_errors")
+
+
+def test_unlocked_data_are_published_unranked_with_the_reason(tmp_path: Path) -> None:
+    run = run_sib200(tmp_path / "1.run.db", Scripted("hf:a", knows(3)), [sentences("yor_Latn")], locked=False)
+    publish([run], tmp_path / "board")
+    (cell,) = cells(tmp_path / "board")
+    assert cell.value == 0.3 and cell.reasons["rank"] == "unlocked_data"
+
+
+def test_the_command_line_of_a_run_is_not_published(board: Path) -> None:
+    assert b"in-the-command-line" not in snapshot_path(board, current(board)).read_bytes()
+
+
+@pytest.mark.parametrize("place", ["snapshot._sync", "snapshot._point"])
+def test_a_publish_killed_before_its_rename_leaves_the_old_snapshot(tmp_path: Path, place: str) -> None:
+    board = tmp_path / "board"
+    old = run_sib200(tmp_path / "1.run.db", Scripted("hf:a", knows(3)), [sentences("yor_Latn")])
+    new = run_sib200(tmp_path / "2.run.db", Scripted("hf:b", knows(3)), [sentences("yor_Latn")])
+    before = publish([old], board).snapshot
+    program = f"""
+import os, signal
+from pathlib import Path
+from leaderboard import snapshot
+def kill(*arguments): os.kill(os.getpid(), signal.SIGKILL)
+{place} = kill
+snapshot.publish([Path({str(new)!r})], Path({str(board)!r}))
+"""
+    killed = subprocess.run([sys.executable, "-c", program], cwd=REPOSITORY, timeout=60, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert current(board) == before
+    assert [cell.model for cell in cells(board)] == ["hf:a"]
+    publish([new], board)
+    assert {cell.model for cell in cells(board)} == {"hf:a", "hf:b"}
+    assert not list(board.rglob(".writing-*"))
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (sqlite3.OperationalError("database or disk is full"), "no room left on the disk of"),
+        (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), "no room left on the disk of"),
+        (OSError(errno.EROFS, os.strerror(errno.EROFS)), "cannot write the board .*: Read-only file system"),
+    ],
+)
+def test_a_failing_publish_leaves_the_old_snapshot(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, message: str
+) -> None:
+    run = run_sib200(tmp_path / "1.run.db", Scripted("hf:a", knows(3)), [sentences("yor_Latn")])
+    other = run_sib200(tmp_path / "2.run.db", Scripted("hf:b", knows(3)), [sentences("yor_Latn")])
+    before = publish([run], tmp_path / "board").snapshot
+
+    def fail(*arguments: object) -> None:
+        raise error
+
+    monkeypatch.setattr(store, "write", fail)
+    with pytest.raises(snapshot.BoardError, match=message):
+        publish([other], tmp_path / "board")
+    assert current(tmp_path / "board") == before and len(cells(tmp_path / "board")) == 1
+
+
+def test_a_board_that_is_no_folder_is_one_clear_line(runs: list[Path], tmp_path: Path) -> None:
+    (tmp_path / "board").write_text("a file")
+    with pytest.raises(snapshot.BoardError, match=r"cannot write the board .*board: "):
+        publish(runs[:1], tmp_path / "board")
+
+
+def test_missing_damaged_empty_and_unscored_runs_are_one_clear_line(tmp_path: Path) -> None:
+    board = tmp_path / "board"
+    with pytest.raises(UsageError, match="no run file"):
+        publish([tmp_path / "none.run.db"], board)
+    (tmp_path / "damaged.run.db").write_bytes(b"not a database, and long enough to be looked at" * 100)
+    with pytest.raises(UsageError, match="is damaged"):
+        publish([tmp_path / "damaged.run.db"], board)
+    empty = tmp_path / "empty.run.db"
+    RunFile.open(empty, Identity("hf:a", "1", "none", "greedy")).close()
+    with pytest.raises(UsageError, match="holds no answers yet"):
+        publish([empty], board)
+    unscored = run_sib200(tmp_path / "unscored.run.db", Scripted("hf:a", knows(3)), [sentences("yor_Latn")])
+    with RunFile.open(unscored, Identity("hf:a", "1", "none", "greedy")) as run:
+        run.replace_scores([], [])
+    with pytest.raises(UsageError, match="is not scored yet"):
+        publish([unscored], board)
+    with pytest.raises(UsageError, match="no run to publish"):
+        publish([], board)
+    assert not board.exists()
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("value", 0.99, "says 0.99 over 40 items, its scores give 0.3"),
+        ("n", "many", "n of sib200 yor_Latn accuracy is 'many'"),
+        ("ci_low", float("nan"), "ci_low of sib200 yor_Latn accuracy is nan"),
+        ("language", "yo", "yo is no canonical code"),
+        ("task", "sib2000", "which this program does not know"),
+        ("task_version", "9", "this program has version 1"),
+        ("model", "hf:other", "a cell is of hf:other, the run of hf:a"),
+        ("nonsense", 1, "does not read as a run of this program"),
+    ],
+)
+def test_an_edited_run_is_refused(tmp_path: Path, field: str, value: object, message: str) -> None:
+    path = run_sib200(tmp_path / "1.run.db", Scripted("hf:a", knows(3)), [sentences("yor_Latn")])
+    with sqlite3.connect(path) as connection:
+        (cell,) = connection.execute("SELECT cell FROM cells").fetchone()
+        connection.execute("UPDATE cells SET cell = ?", (json.dumps({**json.loads(cell), field: value}),))
+    connection.close()
+    with pytest.raises(UsageError, match=message) as refused:
+        publish([path], tmp_path / "board")
+    assert "\n" not in str(refused.value)
+
+
+def test_two_publishes_at_once_are_refused(runs: list[Path], tmp_path: Path) -> None:
+    (tmp_path / "board").mkdir()
+    with snapshot._locked(tmp_path / "board"), pytest.raises(snapshot.BoardError, match="another process publishes"):
+        publish(runs[:1], tmp_path / "board")
+
+
+def test_baselines_are_flagged_and_every_language_is_there(board: Path) -> None:
+    with connect(board, current(board)) as connection:
+        flags = dict(connection.execute("SELECT name, baseline FROM models").fetchall())
+    assert {name for name, flag in flags.items() if flag} == {"baseline:random", "baseline:copy", "baseline:majority"}
+    assert {cell.language for cell in cells(board)} == set(LANGUAGES)
