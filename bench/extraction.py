@@ -49,6 +49,8 @@ def _by_letter(text: str, options: Sequence[str]) -> int | None:
     if not letter or letter.upper() not in letters or not _is_label(letter, rest):
         return None
     index = LETTERS.index(letter.upper())
+    if not rest:
+        return index  # the commonest answer by far
     explained = _by_text(_undecorated(rest), options)
     others = re.search(rf"[,/&]\s*[{letters}](?!\w)|(?<!\w)[{letters}](?=[.):,/]|\s+(?:and|or)\b|\W*$)", rest)
     if others or _WRONG.match(rest) or explained not in (None, index):
@@ -105,7 +107,7 @@ def _concluded(text: str, options: Sequence[str]) -> int | None:
 
 
 def _mentions(text: str, option: str) -> bool:
-    return re.search(rf"(?<!\w){re.escape(option)}(?!\w)", text) is not None
+    return option in text and re.search(rf"(?<!\w){re.escape(option)}(?!\w)", text) is not None
 
 
 def _undecorated(text: str) -> str:

@@ -18,8 +18,8 @@ NO_TRAINING = "no_training_split"
 
 T = TypeVar("T", bound=Hashable)
 
-Answer = Callable[[Request, Sequence[Sample]], str | None]
-"""(request, training samples of its task and language) -> the answer, or None where it takes a training split."""
+Answer = Callable[[Request, Training], str | None]
+"""The answer to a request, or None where it takes a training split and there is none."""
 
 
 def load(name: str, settings: Settings) -> Model:
@@ -49,7 +49,7 @@ class Baseline:
     def respond(self, requests: Iterable[Request]) -> Iterator[Response]:
         """One answer a request, in order."""
         for request in requests:
-            text = self._answer(request, self._training(request.task, request.language, request.variety))
+            text = self._answer(request, self._training)
             if text is None:
                 yield Response(request.id, "skipped", reason=NO_TRAINING)
             else:
@@ -59,9 +59,15 @@ class Baseline:
         """Holds nothing."""
 
 
-def _random(request: Request, training: Sequence[Sample]) -> str | None:
+def _examples(request: Request, training: Training) -> Sequence[Sample]:
+    return training(request.task, request.language, request.variety)
+
+
+def _random(request: Request, training: Training) -> str | None:
     """Any option; for a text, the answer to any training question."""
-    pool = LETTERS[: len(request.options)] if request.options else [sample.references[0] for sample in training]
+    pool: Sequence[str] = LETTERS[: len(request.options)]
+    if not request.options:
+        pool = [sample.references[0] for sample in _examples(request, training)]
     if not pool:
         return None
     # Drawn from the sample's identity, so that a resumed run answers as an uninterrupted one.
@@ -69,7 +75,7 @@ def _random(request: Request, training: Sequence[Sample]) -> str | None:
     return pool[draw % len(pool)]
 
 
-def _copy(request: Request, training: Sequence[Sample]) -> str:
+def _copy(request: Request, _: Training) -> str:
     """The input itself; of options, the one that is spelled most like it."""
     if not request.options:
         return request.input
@@ -80,13 +86,14 @@ def _copy(request: Request, training: Sequence[Sample]) -> str:
     return LETTERS[likeness.index(max(likeness))]
 
 
-def _majority(request: Request, training: Sequence[Sample]) -> str | None:
+def _majority(request: Request, training: Training) -> str | None:
     """The commonest answer of the training split; of equally common ones the first. Never looks at the gold."""
-    if not training:
+    examples = _examples(request, training)
+    if not examples:
         return None
     if not request.options:
-        return _commonest(sample.references[0] for sample in training)
-    return LETTERS[_commonest(sample.answer for sample in training if sample.answer is not None)]
+        return _commonest(sample.references[0] for sample in examples)
+    return LETTERS[_commonest(sample.answer for sample in examples if sample.answer is not None)]
 
 
 def _commonest(values: Iterable[T]) -> T:
