@@ -21,20 +21,20 @@ def counts(cell: Cell) -> bool:
     return cell.value is not None and cell.normalised is not None and cell.n >= TOO_FEW_ITEMS
 
 
-def means(model: Model, cells: Iterable[Cell], eligible: Mapping[tuple[str, str], Collection[str]]) -> list[Mean]:
+def means(model: Model, cells: Iterable[Cell], declared: Mapping[tuple[str, str], Collection[str]]) -> list[Mean]:
     """The macro means of one model, one for each task, metric and way of asking, the headline metrics alone.
 
-    `eligible` maps a task and version to its languages that have enough items.
+    `declared` maps a task and version to all of its languages, evaluated here or not.
     """
     groups: dict[tuple[str, str, str, str, str, int], list[Cell]] = {}
     for cell in cells:
         if cell.headline:
             way = (cell.task, cell.task_version, cell.metric, cell.mode, cell.prompt_language, cell.shots)
             groups.setdefault(way, []).append(cell)
-    return [_mean(model, group, eligible[way[0], way[1]]) for way, group in sorted(groups.items())]
+    return [_mean(model, group, declared[way[0], way[1]]) for way, group in sorted(groups.items())]
 
 
-def _mean(model: Model, group: Sequence[Cell], eligible: Collection[str]) -> Mean:
+def _mean(model: Model, group: Sequence[Cell], declared: Collection[str]) -> Mean:
     first = group[0]
     counted = [cell for cell in group if counts(cell)]
     values = [cell.value for cell in counted if cell.value is not None]
@@ -54,16 +54,16 @@ def _mean(model: Model, group: Sequence[Cell], eligible: Collection[str]) -> Mea
         lowest=min(values, default=None),
         highest=max(values, default=None),
         languages=len(covered),
-        eligible=len(eligible),
+        declared=len(declared),
         items=sum(cell.n for cell in counted),
         too_few=len({cell.language for cell in group if cell.value is not None} - covered),
         missing=len({cell.language for cell in group} - {cell.language for cell in group if cell.value is not None}),
         why_missing=_commonest(cell.reasons.get("value", "no_items") for cell in group if cell.value is None),
-        reason=_unranked(model, counted, covered, eligible),
+        reason=_unranked(model, counted, covered, declared),
     )
 
 
-def _unranked(model: Model, counted: Sequence[Cell], covered: Collection[str], eligible: Collection[str]) -> str:
+def _unranked(model: Model, counted: Sequence[Cell], covered: Collection[str], declared: Collection[str]) -> str:
     """Why a mean is not ranked: what it is comes before what it lacks."""
     if model.baseline:
         return BASELINE
@@ -74,7 +74,7 @@ def _unranked(model: Model, counted: Sequence[Cell], covered: Collection[str], e
     marked = [cell.reasons["rank"] for cell in counted if "rank" in cell.reasons]
     if marked:
         return marked[0]
-    return "" if set(eligible) <= set(covered) else PARTIAL
+    return "" if set(declared) <= set(covered) else PARTIAL
 
 
 def _commonest(reasons: Iterable[str]) -> str:

@@ -130,7 +130,7 @@ class Mean:
     """The macro mean of one model over the languages of one task, in one metric and one way of asking.
 
     `normalised` is 0 at chance and 1 at the best possible; `value`, `lowest` and `highest` are in the metric's unit.
-    `languages` counts those averaged, `eligible` those of the task that have enough items, `too_few` those shown but
+    `languages` counts those averaged, `declared` all those of the task, `too_few` those shown but
     not counted, `missing` those without a number, mostly for `why_missing`. `reason` says why it is not ranked; empty
     where it may be.
     """
@@ -149,7 +149,7 @@ class Mean:
     lowest: float | None
     highest: float | None
     languages: int
-    eligible: int
+    declared: int
     items: int
     too_few: int
     missing: int

@@ -20,7 +20,6 @@ from typing import Any
 
 from bench.records import Cell
 from bench.runfile import Identity
-from bench.summary import TOO_FEW_ITEMS
 from leaderboard import aggregate, arrays
 from leaderboard.collect import CellKey, block, key
 from leaderboard.records import (
@@ -156,12 +155,12 @@ def tables(content: Content) -> Iterator[Table]:
         "cell INTEGER PRIMARY KEY, width INTEGER NOT NULL, statistics BLOB NOT NULL",
         _score_rows(cells, items),
     )
-    eligible = _eligible(items)
+    declared = {place: task.languages for place, task in content.tasks.items()}
     of_model = [(model, [each.cell for _, each in cells[identity]]) for identity, model in known.items()]
     yield Table(
         "means",
         _columns(Mean),
-        [astuple(mean) for model, found in of_model for mean in aggregate.means(model, found, eligible)],
+        [astuple(mean) for model, found in of_model for mean in aggregate.means(model, found, declared)],
     )
     yield Table("coverage", _columns(Coverage), [astuple(aggregate.coverage(*each)) for each in of_model])
 
@@ -170,15 +169,6 @@ def items_of(stamps: Mapping[str, Stamp]) -> Items:
     """A block's items in their canonical order."""
     ids = tuple(sorted(stamps))
     return Items(ids, tuple(stamps[item] for item in ids))
-
-
-def _eligible(items: Mapping[Block, Items]) -> dict[tuple[str, str], set[str]]:
-    found: dict[tuple[str, str], set[str]] = {}
-    for place, each in items.items():
-        languages = found.setdefault((place.task, place.version), set())
-        if len(each.ids) >= TOO_FEW_ITEMS:
-            languages.add(place.language)
-    return found
 
 
 Sorted = Mapping[Identity, list[tuple[CellKey, Published]]]

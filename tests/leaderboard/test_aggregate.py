@@ -47,8 +47,8 @@ def cell(language: str, value: float | None, n: int = 50, **more: object) -> Cel
     return replace(made, **more)  # type: ignore[arg-type]
 
 
-def means(*cells: Cell, model: Model = MODEL, eligible: tuple[str, ...] = ("x", "y")) -> list[Mean]:
-    return aggregate.means(model, cells, {("t", "1"): eligible})
+def means(*cells: Cell, model: Model = MODEL, declared: tuple[str, ...] = ("x", "y")) -> list[Mean]:
+    return aggregate.means(model, cells, {("t", "1"): declared})
 
 
 def test_a_mean_gives_every_language_the_same_weight() -> None:
@@ -92,7 +92,7 @@ def test_why_a_mean_is_not_ranked() -> None:
     full = (cell("x", 0.5), cell("y", 0.5))
     assert means(*full)[0].reason == ""
     assert means(*full, model=FLOOR)[0].reason == "baseline"
-    assert means(*full, eligible=("x", "y", "z"))[0].reason == "partial"
+    assert means(*full, declared=("x", "y", "z"))[0].reason == "partial"
     assert means(cell("x", 0.5, reasons={"rank": "unlocked_data"}), full[1])[0].reason == "unlocked_data"
     assert means(cell("x", 0.5, floor=True), cell("y", 0.5, floor=True))[0].reason == "self_test"
 
