@@ -40,20 +40,48 @@ def number(value: float | None, metric: str) -> str:
     return f"{value:.1%}" if metric in ("accuracy", "exact_match") else f"{value:.1f}"
 
 
-def print_table(columns: Mapping[str, bool], rows: Sequence[Sequence[str]], title: str = "") -> None:
+def print_table(
+    columns: Mapping[str, bool], rows: Sequence[Sequence[str]], title: str = "", repeat: int | None = None
+) -> None:
     """Prints a table; `columns` says of each name whether its values are set right, as numbers are.
 
-    In a terminal that is too narrow the widest columns of text are cut, each cut marked with an ellipsis.
+    In a terminal that is too narrow the widest columns of text are cut, each cut marked with an ellipsis. With `repeat`
+    the table is split instead, and each part starts with that many of the first columns.
     """
-    names = list(columns)
-    widths = [max(map(wcswidth, column)) for column in zip(names, *rows, strict=True)]
+    names, right = list(columns), list(columns.values())
+    # tabulate pads a column that is as narrow as its header by two.
+    widths = [max([len(name) + 2, *map(wcswidth, column)]) for name, *column in zip(names, *rows, strict=True)]
+    parts = [list(range(len(names)))]
     if sys.stdout.isatty():
-        widths = _fit(widths, list(columns.values()), shutil.get_terminal_size().columns)
-    body = [[_cut(text, width) for text, width in zip(row, widths, strict=True)] for row in rows]
-    align = ["right" if right else "left" for right in columns.values()]
+        room = shutil.get_terminal_size().columns
+        if repeat is None:
+            widths = _fit(widths, right, room)
+        else:
+            parts = _split(widths, repeat, room)
     if title:
         click.echo(f"{title}\n")
-    click.echo(tabulate(body, names, "simple", colalign=align if body else None, disable_numparse=True))
+    for number, part in enumerate(parts):
+        body = [[_cut(row[index], widths[index]) for index in part] for row in rows]
+        align = ["right" if right[index] else "left" for index in part]
+        if number:
+            click.echo()
+        head = [names[index] for index in part]
+        click.echo(tabulate(body, head, "simple", colalign=align if body else None, disable_numparse=True))
+
+
+def _split(widths: Sequence[int], repeat: int, room: int) -> list[list[int]]:
+    """The columns in parts that fit, each with the first `repeat` columns and at least one more."""
+    first = list(range(repeat))
+    taken = sum(widths[:repeat]) + 2 * repeat
+    parts: list[list[int]] = []
+    left = 0
+    for index in range(repeat, len(widths)):
+        if not parts or widths[index] + 2 > left:
+            parts.append(list(first))
+            left = room - taken + 2
+        parts[-1].append(index)
+        left -= widths[index] + 2
+    return parts or [first]
 
 
 def _fit(widths: list[int], right: Sequence[bool], room: int) -> list[int]:
@@ -129,7 +157,9 @@ def print_cells(cells: Sequence[Cell], by: str, title: str) -> None:
         extra = [_language(group[0]).name] if by == "language" else [f"{len({cell.language for cell in group}):,}"]
         rows.append((key, *extra, *values))
     text = (by, "name") if by == "language" else (by,)
-    print_table(dict.fromkeys(text, False) | dict.fromkeys((*counted, *columns), True), rows, title)
+    print_table(
+        dict.fromkeys(text, False) | dict.fromkeys((*counted, *columns), True), rows, title, len(text) + len(counted)
+    )
     click.echo(
         "\nValue with its 95 % interval; a dash where there is none, and `show --json` says why."
         if by == "language"
@@ -169,7 +199,8 @@ def _print_tasks(cells: Sequence[Cell], title: str) -> None:
             )
         )
     numbers = ("languages", "items", "mean", "lowest", "highest", "chance", "normalised", "errors", "unparsed")
-    print_table(dict.fromkeys(("task", "mode", "metric"), False) | dict.fromkeys(numbers, True), rows, title)
+    text = ("task", "mode", "metric")
+    print_table(dict.fromkeys(text, False) | dict.fromkeys(numbers, True), rows, title, len(text))
 
 
 def _mean(values: Iterable[float | None]) -> float | None:
