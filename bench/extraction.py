@@ -26,6 +26,9 @@ def choice(text: str, options: Sequence[str]) -> int | None:
     text = unicodedata.normalize("NFKC", _REASONING.sub("", text)).strip()
     if _UNFINISHED.search(text):
         return None  # cut off while still thinking
+    verbatim = [index for index, option in enumerate(options) if unicodedata.normalize("NFKC", option).strip() == text]
+    if len(verbatim) == 1 and _by_letter(_undecorated(text), options) in (None, verbatim[0]):
+        return verbatim[0]
     found = {_named(text, options), _concluded(text, options)}
     found.update(_named(text[cue.end() :], options) for cue in _CUE.finditer(text))
     found.discard(None)
