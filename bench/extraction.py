@@ -27,8 +27,8 @@ def choice(text: str, options: Sequence[str]) -> int | None:
     if _UNFINISHED.search(text):
         return None  # cut off while still thinking
     verbatim = [index for index, option in enumerate(options) if unicodedata.normalize("NFKC", option).strip() == text]
-    if len(verbatim) == 1 and _by_letter(_undecorated(text), options) in (None, verbatim[0]):
-        return verbatim[0]
+    if len(verbatim) == 1:  # unless it reads as another option's letter too
+        return verbatim[0] if _by_letter(_undecorated(text), options) in (None, verbatim[0]) else None
     found = {_named(text, options), _concluded(text, options)}
     found.update(_named(text[cue.end() :], options) for cue in _CUE.finditer(text))
     found.discard(None)
