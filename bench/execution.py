@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
-import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -64,56 +65,57 @@ def execute(model: Model, requests: Sequence[Request], run: RunFile, progress: P
 class Recorder:
     """Commits responses from a thread of its own, so that none waits longer than `GROUP_SECONDS` for the next one.
 
-    The thread is the only one that touches the run file while the recorder is open. A failure to write is raised by the
-    next `put` or on leaving.
+    The thread is the only one that touches the run file while the recorder is open. It ends at the first failure, which
+    the next `put` raises, or leaving does.
     """
 
     def __init__(self, run: RunFile, committed: Progress) -> None:
         self._run = run
         self._committed = committed
         self._queue: queue.Queue[Response | None] = queue.Queue(maxsize=4 * GROUP_ROWS)
-        self._failure: BenchError | None = None
-        self._thread = threading.Thread(target=self._work, name="recorder", daemon=True)
+        self._pool = ThreadPoolExecutor(1, "recorder")
 
-    def put(self, response: Response) -> None:
-        """Hands over a response. Raises `BenchError` where an earlier one could not be written."""
-        if self._failure:
-            raise self._failure
-        self._queue.put(response)
+    def put(self, response: Response | None) -> None:
+        """Hands over a response, or None as the last. Raises what kept an earlier one from being written."""
+        while not self._work.done():
+            with contextlib.suppress(queue.Full):
+                self._queue.put(response, timeout=1)
+                return
+        self._work.result()
 
-    def _work(self) -> None:
-        count, open_ = 0, True
-        while open_:
-            first = self._queue.get()
-            group = [] if first is None else [first]
-            open_ = first is not None
-            due = time.monotonic() + GROUP_SECONDS
-            while open_ and len(group) < GROUP_ROWS and (left := due - time.monotonic()) > 0:
-                try:
-                    response = self._queue.get(timeout=left)
-                except queue.Empty:
-                    break
-                if response is None:
-                    open_ = False
-                else:
-                    group.append(response)
-            if group and not self._failure:
-                try:
-                    self._run.record(group)
-                except BenchError as failure:
-                    self._failure = failure  # the queue is still emptied, so that `put` never waits for ever
-                else:
-                    count += len(group)
-                    self._committed(count)
+    def _record(self) -> None:
+        count = 0
+        for group in iter(self._group, []):
+            self._run.record(group)
+            count += len(group)
+            self._committed(count)
+
+    def _group(self) -> list[Response]:
+        """The responses of the next `GROUP_SECONDS`, the time counted from the first; none at the end."""
+        group: list[Response] = []
+        due: float | None = None
+        while len(group) < GROUP_ROWS:
+            wait = None if due is None else due - time.monotonic()
+            if wait is not None and wait <= 0:
+                break
+            try:
+                response = self._queue.get(timeout=wait)
+            except queue.Empty:
+                break
+            if response is None:
+                self._queue.put(None)  # for the next call, which finds nothing before it
+                break
+            due = due or time.monotonic() + GROUP_SECONDS
+            group.append(response)
+        return group
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        self._work = self._pool.submit(self._record)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._queue.put(None)
-        self._thread.join()
-        if self._failure and kind is None:
-            raise self._failure
+        with self._pool, contextlib.suppress(*() if kind is None else (BenchError,)):
+            self.put(None)
+            self._work.result()  # where something else ended the run, that is what the user should hear of

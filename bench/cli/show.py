@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict, fields
@@ -115,6 +116,8 @@ def answers(run: RunFile) -> Iterator[dict[str, Any]]:
             "mode": mode,
             "prompt": prompts[response.request],
             **{name: value for name, value in asdict(response).items() if name != "request"},
+            # JSON has no infinity: an option that the model holds impossible is null.
+            "loglikelihoods": [value if math.isfinite(value) else None for value in response.loglikelihoods],
             "scores": scores.get(response.request, {}),
         }
 

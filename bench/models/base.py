@@ -18,14 +18,12 @@ class Capabilities:
     """What a backend can do.
 
     `modes` are the answer modes it has for multiple choice, the preferred first; every backend can generate. `raw`: it
-    reads the sample's own input instead of a prompt. `choices`: it can answer multiple choice at all. `baseline`: it is
-    a floor and never ranked.
+    reads the sample's own input instead of a prompt. `choices`: it can answer multiple choice at all.
     """
 
     modes: tuple[Mode, ...] = ("generate",)
     raw: bool = False
     choices: bool = True
-    baseline: bool = False
 
 
 class Model(Protocol):

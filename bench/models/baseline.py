@@ -35,7 +35,7 @@ class Baseline:
 
     template = "none"
     decoding = "deterministic"
-    capabilities = Capabilities(modes=("generate",), raw=True, baseline=True)
+    capabilities = Capabilities(modes=("generate",), raw=True)
 
     def __init__(self, name: str, answer: Answer, training: Training) -> None:
         self.name = f"baseline:{name}"

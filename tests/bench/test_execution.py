@@ -149,3 +149,23 @@ def test_groups_are_bounded(run: RunFile, monkeypatch: pytest.MonkeyPatch) -> No
     execute(Scripted([ok(number) for number in range(600)]), requests(600), run, lambda _: None)
     assert sum(sizes) == 600
     assert max(sizes) <= execution.GROUP_ROWS
+
+
+def test_a_bug_in_writing_ends_the_run_and_hangs_nothing(run: RunFile) -> None:
+    """Half a character is nothing that SQLite can hold; more answers follow than the queue takes."""
+    script: list[Response | float | Exception] = [Response("r0", "ok", "\ud800"), 0.3]
+    script += [ok(number) for number in range(1, 600)]
+    with pytest.raises(UnicodeEncodeError):
+        execute(Scripted(script), requests(600), run, lambda _: None)
+
+
+def test_what_ended_the_run_is_told_and_not_the_full_disk_that_followed(run: RunFile) -> None:
+    run._connection.execute("PRAGMA max_page_count = 1")
+
+    class Ends(Scripted):
+        def respond(self, requests: Iterable[Request]) -> Iterator[Response]:
+            yield Response("r0", "ok", "x" * 100_000)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        execute(Ends([]), requests(600), run, lambda _: None)
