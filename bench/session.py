@@ -20,7 +20,7 @@ from bench.models.base import Model
 from bench.plan import Block, requests
 from bench.records import BenchError, Cell, Mode, Request, Response, Score, UsageError
 from bench.runfile import Identity, Planned, RunFile, SampleFacts
-from tasks import DataError, Sample, Task, lock
+from tasks import DataError, Sample, Task, Variety, lock
 
 Step = Callable[[str], None]
 
@@ -31,9 +31,8 @@ def training(task: str, language: str, variety: str) -> tuple[Sample, ...]:
     declared = tasks.get(task)
     if "train" not in declared.source.splits:
         return ()
-    (found,) = [v for v in declared.varieties if (v.language, v.variety) == (language, variety)]
     try:
-        return tuple(declared.samples(found, "train"))
+        return tuple(declared.samples(_variety(declared, language, variety), "train"))
     except DataError as error:
         raise UsageError(f"{task} {language}: {error}") from error
 
@@ -133,7 +132,8 @@ def _groups(run: RunFile, model: str, known: Mapping[str, Sample]) -> Iterator[s
         grouped.setdefault((versioned, language, variety, mode, prompt_language, shots), []).append((request, identity))
     for (versioned, language, variety, mode, prompt_language, shots), members in grouped.items():
         task = _declared(versioned)
-        samples = known if all(identity in known for _, identity in members) else _samples(task, language, variety)
+        place = _variety(task, language, variety)
+        samples = known if all(identity in known for _, identity in members) else _samples(task, place)
         answered = []
         for request, identity in members:
             sample = samples.get(identity)
@@ -142,7 +142,7 @@ def _groups(run: RunFile, model: str, known: Mapping[str, Sample]) -> Iterator[s
             # A request without an answer counts as an error: its cell is incomplete, and shows the bounds.
             response = responses.get(request) or Response(request, "error", reason="not_answered")
             answered.append(scoring.Answered(sample, mode, response))
-        yield summary.Group(model, task, language, variety, mode, prompt_language, shots, answered)
+        yield summary.Group(model, task, place, mode, prompt_language, shots, answered)
 
 
 def _declared(versioned: str) -> Task:
@@ -156,16 +156,19 @@ def _declared(versioned: str) -> Task:
     return task
 
 
-def _samples(task: Task, language: str, variety: str) -> dict[str, Sample]:
-    found = [each for each in task.varieties if (each.language, each.variety) == (language, variety)]
-    if not found:
-        raise UsageError(
-            f"the run asks {task.name} in {language}{variety and '-' + variety}, which the task no longer has"
-        )
+def _variety(task: Task, language: str, variety: str) -> Variety:
+    for known in task.varieties:
+        if (known.language, known.variety) == (language, variety):
+            return known
+    named = f"{language}-{variety}" if variety else language
+    raise UsageError(f"the run asks {task.name} in {named}, which the task no longer has")
+
+
+def _samples(task: Task, variety: Variety) -> dict[str, Sample]:
     try:
-        return {sample.id: sample for sample in task.samples(found[0])}
+        return {sample.id: sample for sample in task.samples(variety)}
     except DataError as error:
-        raise UsageError(f"{task.name} {language}: {error}") from error
+        raise UsageError(f"{task.name} {variety.language}: {error}") from error
 
 
 def versions() -> dict[str, str]:

@@ -14,7 +14,7 @@ import kernels
 from bench.records import Cell, Mode, Score
 from bench.scoring import Answered, chance
 from bench.statistics import interval
-from tasks.records import Task
+from tasks.records import Task, Variety
 
 TOO_FEW_ITEMS = 20
 ERRORS_ALLOWED = 0.005
@@ -27,8 +27,7 @@ class Group:
 
     model: str
     task: Task
-    language: str
-    variety: str
+    variety: Variety
     mode: Mode
     prompt_language: str
     shots: int
@@ -62,6 +61,8 @@ def _cell(group: Group, name: str, scores: Mapping[str, Score]) -> Cell:
         reasons["output_tokens"] = "not_reported"
     if skipped:
         reasons["rank"] = skipped[0]
+    if group.variety.flaw:
+        reasons["rank"] = group.variety.flaw
     if any(one.response.reason == "prompt_truncated" for one in counted):
         reasons["prompt"] = "prompt_truncated"
     if counted:
@@ -78,8 +79,8 @@ def _cell(group: Group, name: str, scores: Mapping[str, Score]) -> Cell:
         model=group.model,
         task=task.name,
         task_version=task.version,
-        language=group.language,
-        variety=group.variety,
+        language=group.variety.language,
+        variety=group.variety.variety,
         vertical=task.vertical,
         area=task.area,
         metric=name,
@@ -140,7 +141,7 @@ def _value(
     # An item without a cluster stands for itself.
     clusters = [f"/{one.sample.cluster}" if one.sample.cluster else one.sample.item for one in counted]
     found = interval(
-        metric, statistics, clusters, seed=zlib.crc32(f"{group.task.name}/{group.language}/{name}".encode())
+        metric, statistics, clusters, seed=zlib.crc32(f"{group.task.name}/{group.variety.language}/{name}".encode())
     )
     reasons = {}
     if found.reason:

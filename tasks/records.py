@@ -38,12 +38,14 @@ class Variety:
     """One language of one task.
 
     `language` is the canonical code, `variety` a BCP 47 region or variant where a dataset has several for one language
-    (else empty), `code` what the dataset itself calls it.
+    (else empty), `code` what the dataset itself calls it. `flaw` is the reason code of what is wrong with the data in
+    this language: its scores are shown and not ranked.
     """
 
     language: str
     variety: str = ""
     code: str = ""
+    flaw: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,8 +86,8 @@ def skipped(sample: Sample) -> Answered:
     return Answered(sample, "generate", Response(sample.id, "skipped", reason="no_training_split"))
 
 
-def summed(task: Task, answered: Sequence[Answered]) -> list[Cell]:
-    group = Group("m", task, "yor_Latn", "", "generate", "english", 0, answered)
+def summed(task: Task, answered: Sequence[Answered], flaw: str = "") -> list[Cell]:
+    group = Group("m", task, Variety("yor_Latn", flaw=flaw), "generate", "english", 0, answered)
     return list(cells(group, score(task, answered)))
 
 
@@ -300,3 +300,9 @@ def test_the_json_of_a_cell() -> None:
     assert set(DESIGNED) <= set(fields)
     assert [name for name in fields if name in DESIGNED[:-1]] == DESIGNED[:-1]
     assert (fields["energy_provenance"], fields["energy_scope"], fields["mode"]) == ("none", None, "generate")
+
+
+def test_data_with_a_flaw_are_scored_and_not_ranked() -> None:
+    (cell,) = summed(CHOICE, [said(question(item), "A") for item in range(30)], flaw="legacy_encoding")
+    assert cell.value is not None
+    assert cell.reasons["rank"] == "legacy_encoding"

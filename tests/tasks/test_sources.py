@@ -284,3 +284,18 @@ def test_items_are_the_same_across_languages(data: Path, monkeypatch: pytest.Mon
     sib = tasks.get("sib200")
     gold = [{one.item: one.answer for one in sib.samples(variety)} for variety in sib.varieties[::40]]
     assert all(one == gold[0] for one in gold)
+
+
+def test_the_flaw_that_ntrex_declares_is_there(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Zawgyi writes with U+1039 what Unicode writes with U+103A, and Unicode keeps U+1039 for stacked consonants."""
+    monkeypatch.setenv("BENCH_DATA", str(data))
+    ntrex, sib = tasks.get("ntrex-into-eng"), tasks.get("sib200")
+    flawed = {variety.language: variety for variety in ntrex.varieties if variety.flaw}
+    assert flawed.keys() == {"mya_Mymr"}
+    (sound,) = [variety for variety in sib.varieties if variety.language == "mya_Mymr"]
+    texts = {
+        "zawgyi": "".join(sample.input for sample in ntrex.samples(flawed["mya_Mymr"])),
+        "unicode": "".join(sample.input for sample in sib.samples(sound)),
+    }
+    assert texts["zawgyi"].count("\u1039") > 5 * texts["zawgyi"].count("\u103a")
+    assert texts["unicode"].count("\u103a") > 5 * texts["unicode"].count("\u1039")
