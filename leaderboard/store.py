@@ -20,6 +20,7 @@ from typing import Any
 
 from bench.records import Cell
 from bench.runfile import Identity
+from bench.text import slug
 from leaderboard import aggregate, arrays
 from leaderboard.collect import CellKey, block, key
 from leaderboard.records import (
@@ -83,11 +84,11 @@ def models(content: Content) -> dict[Identity, Model]:
     """The models by slug. Only a slug that several models would share gets the hash of what tells them apart."""
     wanted: dict[str, list[Identity]] = {}
     for identity in content.entries:
-        wanted.setdefault(_slug(identity.model), []).append(identity)
+        wanted.setdefault(slug(identity.model), []).append(identity)
     made = {}
-    for slug, identities in wanted.items():
+    for name, identities in wanted.items():
         for identity in identities:
-            own = slug if len(identities) == 1 else f"{slug}-{hashlib.sha256(repr(identity).encode()).hexdigest()[:6]}"
+            own = name if len(identities) == 1 else f"{name}-{hashlib.sha256(repr(identity).encode()).hexdigest()[:6]}"
             baseline = identity.model.startswith("baseline:")
             made[identity] = Model(
                 slug=own,
@@ -99,14 +100,6 @@ def models(content: Content) -> dict[Identity, Model]:
                 runs=content.entries[identity].runs,
             )
     return dict(sorted(made.items(), key=lambda pair: pair[1].slug))
-
-
-def _slug(name: str) -> str:
-    """A model's name as part of an address: the last part of a path, its letters and digits."""
-    provider, _, rest = name.partition(":")
-    if provider in ("hf", "replies") and rest.startswith(("/", ".")):
-        rest = Path(rest).name
-    return re.sub(r"[^\w]+", "-", f"{provider}-{rest}", flags=re.ASCII).strip("-").lower()[:80] or "model"
 
 
 def tables(content: Content) -> Iterator[Table]:

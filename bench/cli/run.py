@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import re
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from bench.records import Mode, UsageError
+from bench.text import slug
 
 if TYPE_CHECKING:
     from bench.execution import Outcome, Progress
@@ -129,18 +129,18 @@ def run_paths(models: list[str], output: Path) -> dict[str, Path]:
     from bench.runfile import SUFFIX
 
     if output.suffix != ".db":
-        return {model: output / f"{slug(model)}{SUFFIX}" for model in models}
+        return {model: output / f"{_file_name(model)}{SUFFIX}" for model in models}
     if len(set(models)) > 1:
         raise UsageError(f"--output {output} names one file for {len(set(models))} models; name a folder")
     return {models[0]: output}
 
 
-def slug(model: str) -> str:
-    """A model's name as a file name: its letters and digits, of a path the last part."""
+def _file_name(model: str) -> str:
+    """A model's name as a file name; of a path its last part, which is what the model calls itself."""
     provider, _, rest = model.partition(":")
     if provider == "replies" or (provider == "hf" and Path(rest).is_dir()):
         rest = Path(rest).resolve().name
-    return re.sub(r"[^\w]+", "-", f"{provider}-{rest}", flags=re.ASCII).strip("-").lower()[:80]
+    return slug(f"{provider}-{rest}")
 
 
 def read_blocks(
