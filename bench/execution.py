@@ -5,28 +5,27 @@ from __future__ import annotations
 import contextlib
 import queue
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
 from bench.models.base import Model, ModelStopped
 from bench.records import BenchError, Request, Response
 from bench.runfile import RunFile
+from bench.watch import Progress
 
 GROUP_ROWS = 256
 GROUP_SECONDS = 0.05
-
-Progress = Callable[[int], None]
-"""Called with the number of answers that are on disk now, those of earlier invocations included."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """How driving a model over a plan ended.
 
-    `asked` counts this invocation's requests; `stopped` is why the backend gave up, if it did.
+    `asked` counts this invocation's requests; `stopped` is why the backend gave up, if it did; `left_out` maps tasks
+    that the model cannot be asked to the reason.
     """
 
     planned: int
@@ -35,10 +34,14 @@ class Outcome:
     errors: int
     first_error: str
     stopped: str
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
 
 def execute(model: Model, requests: Sequence[Request], run: RunFile, progress: Progress) -> Outcome:
-    """Asks what the run file has no answer to. Raises `BenchError` where answers cannot be kept."""
+    """Asks what the run file has no answer to; `progress` hears of answers when they are on disk.
+
+    Raises `BenchError` where answers cannot be kept.
+    """
     done = run.answered()
     pending = [request for request in requests if request.id not in done]
     earlier = len(requests) - len(pending)

@@ -10,6 +10,7 @@ import languages
 from bench.models.base import Capabilities
 from bench.prompting import Asker, request
 from bench.records import Mode, Request, UsageError
+from bench.watch import Watch, unwatched
 from tasks.records import DataError, Sample, Task, Variety
 
 
@@ -68,19 +69,21 @@ def _by_language(name: str, every: Sequence[tuple[Task, Variety]], chosen: Seque
     return found
 
 
-def load(pairs: Iterable[tuple[Task, Variety]], limit: int | None) -> list[Block]:
+def load(pairs: Sequence[tuple[Task, Variety]], limit: int | None, watch: Watch = unwatched) -> list[Block]:
     """Reads the samples, a draw of `limit` of each task and language.
 
     Raises `UsageError` where data are missing or changed.
     """
     blocks = []
-    for task, variety in pairs:
-        try:
-            samples = draw(list(task.samples(variety)), limit)
-        except DataError as error:
-            raise UsageError(f"{task.name} {variety.language}: {error}") from error
-        if samples:
-            blocks.append(Block(task, variety, samples))
+    with watch("reading data", len(pairs)) as progress:
+        for done, (task, variety) in enumerate(pairs, start=1):
+            try:
+                samples = draw(list(task.samples(variety)), limit)
+            except DataError as error:
+                raise UsageError(f"{task.name} {variety.language}: {error}") from error
+            if samples:
+                blocks.append(Block(task, variety, samples))
+            progress(done)
     return blocks
 
 

@@ -7,7 +7,8 @@ import functools
 import os
 import platform
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 from types import MappingProxyType
@@ -15,14 +16,13 @@ from typing import Any
 
 import tasks
 from bench import prompting, scoring, summary
-from bench.execution import Outcome, Progress, execute
+from bench.execution import Outcome, execute
 from bench.models.base import Model
 from bench.plan import Block, requests
 from bench.records import BenchError, Cell, Mode, Request, Response, Score, UsageError
 from bench.runfile import Identity, Planned, RunFile, SampleFacts
-from tasks import DataError, Sample, Task, Variety, lock
-
-Step = Callable[[str], None]
+from bench.watch import Watch, unwatched
+from tasks import DataError, Sample, Task, Variety
 
 
 @functools.lru_cache(maxsize=16)
@@ -42,19 +42,17 @@ def asker(model: Model) -> prompting.Asker:
     return prompting.Asker(model.revision, model.template, model.decoding)
 
 
-def perform(
-    model: Model, blocks: Sequence[Block], mode: Mode | None, path: Path, progress: Progress, step: Step
-) -> Outcome:
+def perform(model: Model, blocks: Sequence[Block], mode: Mode | None, path: Path, watch: Watch = unwatched) -> Outcome:
     """Runs a model over the blocks into the run file at `path`, then scores everything that the file holds.
 
     Raises `UsageError` for a plan or file that does not fit, `BenchError` where answers cannot be kept; what was
     answered until then is in the file.
     """
-    planned, dropped = requests(blocks, model.capabilities, asker(model), mode)
+    planned, left_out = requests(blocks, model.capabilities, asker(model), mode)
     if not planned:
-        raise UsageError(f"{model.name} can answer none of the tasks: {next(iter(dropped.values()), 'none has items')}")
-    for task, reason in dropped.items():
-        step(f"{model.name} leaves out {task}: {reason}")
+        raise UsageError(
+            f"{model.name} can answer none of the tasks: {next(iter(left_out.values()), 'none has items')}"
+        )
     model.check(planned)
     with RunFile.open(path, Identity(model.name, model.revision, model.template, model.decoding)) as run:
         run.add_datasets(_fingerprints(blocks))
@@ -62,17 +60,17 @@ def perform(
         invocation = run.begin(sys.argv[1:], versions(), hardware())
         ended = "interrupted"
         try:
-            outcome = execute(model, planned, run, progress)
+            with watch(model.name, len(planned)) as progress:
+                outcome = execute(model, planned, run, progress)
             if outcome.asked or not run.cells():
-                step("scoring")
-                rescore(run, {sample.id: sample for block in blocks for sample in block.samples})
+                rescore(run, {sample.id: sample for block in blocks for sample in block.samples}, watch)
             ended = "errors" if outcome.errors or outcome.stopped else "complete"
         except BenchError:
             ended = "failed"
             raise
         finally:
             _note_end(run, invocation, ended)
-    return outcome
+    return replace(outcome, left_out=left_out)
 
 
 def _note_end(run: RunFile, invocation: int, ended: str) -> None:
@@ -96,41 +94,49 @@ def _fingerprints(blocks: Iterable[Block]) -> Iterator[tuple[str, str, str, bool
         for file, sha in source.fingerprint(block.variety, "test").items():
             if (source.dataset, file) not in seen:
                 seen.add((source.dataset, file))
-                yield (
-                    source.dataset,
-                    file,
-                    sha,
-                    source.dataset == "cldr" or lock.entry(source.dataset, file) is not None,
-                )
+                yield source.dataset, file, sha, source.is_locked(file)
 
 
-def rescore(run: RunFile, known: Mapping[str, Sample] = MappingProxyType({})) -> list[Cell]:
+def rescore(run: RunFile, known: Mapping[str, Sample] = MappingProxyType({}), watch: Watch = unwatched) -> list[Cell]:
     """Scores every response of the run from the locked data and stores scores and cells; asks no model anything.
 
-    `known` are samples by id that were read already; the others are read from the data.
-
-    Raises `UsageError` where the data are not those that the run was made with.
+    `known` are samples by id that were read already; the others are read from the data. Raises `UsageError` where the
+    data are not those that the run was made with.
     """
     model = run.manifest()["model"]
+    places = _asked(run)
     scores: list[Score] = []
     cells: list[Cell] = []
-    for group in _groups(run, model, known):
-        made = scoring.score(group.task, group.answered)
-        scores.extend(made)
-        cells.extend(summary.cells(group, made))
+    with watch(f"{model} (scoring)", len(places)) as progress:
+        for done, group in enumerate(_groups(run, model, places, known), start=1):
+            made = scoring.score(group.task, group.answered)
+            scores.extend(made)
+            cells.extend(summary.cells(group, made))
+            progress(done)
     run.replace_scores(scores, cells)
     return cells
 
 
-def _groups(run: RunFile, model: str, known: Mapping[str, Sample]) -> Iterator[summary.Group]:
-    """The run's answers by task, language, mode and prompt language, each with its sample made anew from the data."""
-    responses = {response.request: response for response in run.responses()}
-    facts = run.samples()
-    grouped: dict[tuple[str, str, str, Mode, str, int], list[tuple[str, str]]] = {}
+Place = tuple[str, str, str, Mode, str, int]
+"""task@version, language, variety, mode, prompt language, shots: what a cell is about."""
+
+
+def _asked(run: RunFile) -> dict[Place, list[tuple[str, str]]]:
+    """(request, sample) of everything that was planned, by what it is about."""
+    places: dict[Place, list[tuple[str, str]]] = {}
     for request, identity, mode, prompt_language, shots in run.planned():
         versioned, language, variety, _ = identity.split("/", 3)
-        grouped.setdefault((versioned, language, variety, mode, prompt_language, shots), []).append((request, identity))
-    for (versioned, language, variety, mode, prompt_language, shots), members in grouped.items():
+        places.setdefault((versioned, language, variety, mode, prompt_language, shots), []).append((request, identity))
+    return places
+
+
+def _groups(
+    run: RunFile, model: str, places: Mapping[Place, Sequence[tuple[str, str]]], known: Mapping[str, Sample]
+) -> Iterator[summary.Group]:
+    """The run's answers by what they are about, each with its sample made anew from the data."""
+    responses = {response.request: response for response in run.responses()}
+    facts = run.samples()
+    for (versioned, language, variety, mode, prompt_language, shots), members in places.items():
         task = _declared(versioned)
         place = _variety(task, language, variety)
         samples = known if all(identity in known for _, identity in members) else _samples(task, place)

@@ -93,6 +93,9 @@ class Source(Protocol):
     def fingerprint(self, variety: Variety, split: Split) -> Mapping[str, str]:
         """What the rows were read from: name of file or release -> SHA-256 or version. Raises `DataError`."""
 
+    def is_locked(self, name: str) -> bool:
+        """Whether a name of a fingerprint is pinned; the scores of what is not are not ranked."""
+
 
 @dataclass(frozen=True, slots=True)
 class Prompt:

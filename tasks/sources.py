@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from tasks import store
-from tasks.lock import Entry
+from tasks.lock import Entry, entry
 from tasks.records import DataError, Row, Split, Variety
 
 
@@ -57,6 +57,10 @@ class Files:
     def fingerprint(self, variety: Variety, split: Split) -> Mapping[str, str]:
         """Path -> SHA-256 of each file that the rows come from."""
         return {path: store.fetch(self, path).sha256 for path in self.paths(variety, split).values()}
+
+    def is_locked(self, name: str) -> bool:
+        """Whether `data.lock` has the file."""
+        return entry(self.dataset, name) is not None
 
     def rows(self, variety: Variety, split: Split) -> Iterator[Row]:
         """The rows in file order. Raises `DataError` for a missing, changed or malformed file."""

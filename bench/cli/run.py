@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -18,7 +16,7 @@ from bench.records import Mode, UsageError
 from bench.text import slug
 
 if TYPE_CHECKING:
-    from bench.execution import Outcome, Progress
+    from bench.execution import Outcome
     from bench.models import Model
     from bench.plan import Block
 
@@ -148,6 +146,7 @@ def read_blocks(
 ) -> list[Block]:
     """The samples that the options choose. Raises `UsageError`."""
     import tasks
+    from bench.cli.progress import watch
     from bench.plan import choose_languages, load
     from tasks import store
 
@@ -164,18 +163,19 @@ def read_blocks(
             known = sorted({task.vertical for task in tasks.all_tasks().values() if task.vertical}) or ["none yet"]
             raise UsageError(f"no chosen task has the vertical {vertical!r}; known verticals: {', '.join(known)}")
         chosen = kept
-    return load(choose_languages(chosen, codes), limit)
+    return load(choose_languages(chosen, codes), limit, watch)
 
 
 def _one(model: Model, blocks: list[Block], mode: Mode | None, path: Path) -> int:
+    from bench.cli.progress import watch
     from bench.session import perform
 
-    with progress_bar(model.name, sum(len(block.samples) for block in blocks)) as (advance, step):
-        outcome = perform(model, blocks, mode, path, advance, step)
-    return _verdict(model.name, outcome, path)
+    return _verdict(model.name, perform(model, blocks, mode, path, watch), path)
 
 
 def _verdict(name: str, outcome: Outcome, path: Path) -> int:
+    for task, reason in outcome.left_out.items():
+        click.echo(f"{name} left out {task}: {reason}", err=True)
     if not outcome.errors and not outcome.stopped:
         return 0
     missing = outcome.planned - outcome.answered
@@ -186,56 +186,6 @@ def _verdict(name: str, outcome: Outcome, path: Path) -> int:
         err=True,
     )
     return 1
-
-
-@contextlib.contextmanager
-def progress_bar(title: str, total: int) -> Iterator[tuple[Progress, Callable[[str], None]]]:
-    """A progress bar with rate and time left on standard error; a line every ten seconds where that is no terminal."""
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    console = Console(stderr=True)
-    started, spoken = time.monotonic(), time.monotonic()
-    first: int | None = None
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-        console=console,
-        disable=not console.is_terminal,
-    )
-    job = bar.add_task(title, total=total, rate="")
-
-    def advance(committed: int) -> None:
-        nonlocal first, spoken
-        first = committed if first is None else first  # answers of earlier invocations are no part of the rate
-        now = time.monotonic()
-        rate = (committed - first) / max(now - started, 1e-9)
-        bar.update(job, completed=committed, rate=f"{rate:,.0f}/s" if committed > first else "")
-        if not console.is_terminal and now - spoken >= 10:
-            spoken = now
-            left = f", {(total - committed) / rate:,.0f} s left" if rate else ""
-            console.print(f"{title}: {committed:,} of {total:,}, {rate:,.1f}/s{left}", highlight=False, soft_wrap=True)
-
-    def step(text: str) -> None:
-        if text == "scoring":
-            bar.update(job, description=f"{title} (scoring)")
-        else:
-            console.print(text, highlight=False, soft_wrap=True)
-
-    with bar:
-        yield advance, step
 
 
 def _report(paths: list[Path], as_json: bool) -> None:

@@ -63,13 +63,14 @@ def write_csv(cells: list[Cell], stream: Any) -> None:
 def rescore(run: Path) -> None:
     """Scores the answers of a run anew from the locked data, and asks no model anything."""
     from bench import session
+    from bench.cli.progress import watch
 
     if not run.is_file():
         raise UsageError(f"no run file {run}")
     with RunFile.read(run) as opened:
         identity = opened.identity()
     with RunFile.open(run, identity) as opened:
-        cells = session.rescore(opened)
+        cells = session.rescore(opened, watch=watch)
     click.echo(f"{run}: {len(cells):,} cells")
 
 

@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 
 import tasks
 from bench import prompting, session
-from bench.models import Settings, load
+from bench.models import Model, Settings, load
 from bench.models.base import Capabilities
 from bench.plan import Block, choose_languages, requests
 from bench.plan import load as read
@@ -116,9 +116,9 @@ def fails(language: str, count: int, otherwise: Answer) -> Answer:
     return answer
 
 
-def _embedded(path: Path, model: Scripted | object, names: Sequence[str], codes: Sequence[str]) -> Path:
+def _embedded(path: Path, model: Model, names: Sequence[str], codes: Sequence[str]) -> Path:
     blocks = read(choose_languages(tasks.select(names), codes), None)
-    session.perform(model, blocks, None, path, lambda done: None, lambda text: None)  # type: ignore[arg-type]
+    session.perform(model, blocks, None, path)
     return path
 
 

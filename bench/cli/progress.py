@@ -1,0 +1,45 @@
+"""Progress with rate and time left, on standard error."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+
+from bench.watch import Progress
+
+LINE_SECONDS = 10
+"""Where standard error is no terminal, a line as often as this."""
+
+
+@contextlib.contextmanager
+def watch(title: str, total: int) -> Iterator[Progress]:
+    """A bar in a terminal, now and then a line elsewhere. See `bench.watch.Watch`."""
+    console = Console(stderr=True)
+    started = spoken = time.monotonic()
+    before: int | None = None
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"), TimeElapsedColumn())
+    bar = Bar(
+        *(TextColumn("{task.description}"), *columns, TextColumn("left"), TimeRemainingColumn()),
+        console=console,
+        disable=not console.is_terminal,
+    )
+    job = bar.add_task(title, total=total, rate="")
+
+    def advance(done: int) -> None:
+        nonlocal before, spoken
+        before = done if before is None else before  # what was done earlier is no part of the rate
+        now = time.monotonic()
+        rate = (done - before) / max(now - started, 1e-9)
+        bar.update(job, completed=done, rate=f"{rate:,.0f}/s" if rate else "")
+        if not console.is_terminal and now - spoken >= LINE_SECONDS:
+            spoken = now
+            left = f", {(total - done) / rate:,.0f} s left" if rate else ""
+            console.print(f"{title}: {done:,} of {total:,}, {rate:,.1f}/s{left}", highlight=False, soft_wrap=True)
+
+    with bar:
+        yield advance
