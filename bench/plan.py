@@ -64,7 +64,7 @@ def _by_language(name: str, every: Sequence[tuple[Task, Variety]], chosen: Seque
     if not found:
         asked = ", ".join(task.name for task in chosen[:4]) + (", ..." if len(chosen) > 4 else "")
         raise UsageError(
-            f"{asked} has no {language.name} ({language.code}); see `bench list tasks --json` for languages"
+            f"{asked} has no {language.name} ({language.code}); see `python -m bench list tasks --json` for languages"
         )
     return found
 

@@ -26,7 +26,8 @@ class Asker:
 def render(task: Task, sample: Sample, mode: Mode) -> str:
     """The prompt text. Multiple choice shows lettered options unless the options themselves are scored."""
     language = languages.get(sample.language)
-    blocks = [task.prompt.text.format_map({**sample.fields, "language": language.name, "script": language.script_name})]
+    name = f"{language.name} ({sample.variety})" if sample.variety else language.name
+    blocks = [task.prompt.text.format_map({**sample.fields, "language": name, "script": language.script_name})]
     if task.kind == "choice" and mode != "loglikelihood":
         if len(sample.options) > len(LETTERS):
             raise ValueError(f"{sample.id} has {len(sample.options)} options, more than there are letters")

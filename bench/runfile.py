@@ -127,7 +127,7 @@ class RunFile:
     def read(cls, path: Path) -> Self:
         """Opens the run for reading only. Raises `UsageError` where there is no such run."""
         if not path.is_file():
-            raise UsageError(f"no run file {path}; `bench list runs` shows those in a folder")
+            raise UsageError(f"no run file {path}; `python -m bench list runs` shows those in a folder")
         return cls(path, _connect(path, write=False), None)
 
     def _check_identity(self, identity: Identity) -> None:
@@ -153,6 +153,8 @@ class RunFile:
     def identity(self) -> Identity:
         """What makes this run the run it is."""
         found = self.manifest()
+        if not found:
+            raise UsageError(f"{self.path} holds no run yet; start it again")
         return Identity(found["model"], found["revision"], found["template"], found["decoding"])
 
     def begin(self, command_line: Sequence[str], versions: Mapping[str, str], hardware: Mapping[str, Any]) -> int:
@@ -236,6 +238,7 @@ class RunFile:
         ]
         with self._writing() as connection:
             connection.executemany(RECORD, rows)
+            connection.execute("DELETE FROM cells")  # they no longer say what the file holds
 
     def planned(self) -> list[tuple[str, str, Mode, str, int]]:
         """(request, sample, mode, prompt language, shots) of every request, in plan order."""
@@ -251,7 +254,7 @@ class RunFile:
 
     def responses(self) -> Iterator[Response]:
         """Every recorded response, in plan order."""
-        rows = self._connection.execute(
+        rows = self._query(
             "SELECT request, status, finish, text, loglikelihoods, reason, prompt_tokens, output_tokens, seconds"
             " FROM requests JOIN responses ON responses.request = requests.id ORDER BY position"
         )

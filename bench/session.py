@@ -55,6 +55,8 @@ def perform(model: Model, blocks: Sequence[Block], mode: Mode | None, path: Path
         )
     model.check(planned)
     with RunFile.open(path, Identity(model.name, model.revision, model.template, model.decoding)) as run:
+        known = {sample.id: sample for block in blocks for sample in block.samples}
+        known |= _earlier(run, known)
         run.add_datasets(_fingerprints(blocks))
         run.add_plan(_planned(planned, blocks))
         invocation = run.begin(sys.argv[1:], versions(), hardware())
@@ -63,7 +65,7 @@ def perform(model: Model, blocks: Sequence[Block], mode: Mode | None, path: Path
             with watch(model.name, len(planned)) as progress:
                 outcome = execute(model, planned, run, progress)
             if outcome.asked or not run.cells():
-                rescore(run, {sample.id: sample for block in blocks for sample in block.samples}, watch)
+                rescore(run, known, watch)
             ended = "errors" if outcome.errors or outcome.stopped else "complete"
         except BenchError:
             ended = "failed"
@@ -71,6 +73,19 @@ def perform(model: Model, blocks: Sequence[Block], mode: Mode | None, path: Path
         finally:
             _note_end(run, invocation, ended)
     return replace(outcome, left_out=left_out)
+
+
+def _earlier(run: RunFile, known: Mapping[str, Sample]) -> dict[str, Sample]:
+    """The samples of what the file was asked before and is not asked now: they are scored again with the rest.
+
+    Read before anything is asked, so that data which are missing are told now and not hours later.
+    """
+    found: dict[str, Sample] = {}
+    for (versioned, language, variety, *_), members in _asked(run).items():
+        if not all(identity in known or identity in found for _, identity in members):
+            task = _declared(versioned)
+            found |= _samples(task, _variety(task, language, variety))
+    return found
 
 
 def _note_end(run: RunFile, invocation: int, ended: str) -> None:

@@ -65,6 +65,6 @@ def select(names: Iterable[str]) -> tuple[Task, ...]:
                 *(s for t in known.values() for s in t.suites),
             }
             hint = did_you_mean(name, sorted(words))
-            raise UnknownTask(f"unknown task {name!r}{hint}; `bench list tasks` names them all")
+            raise UnknownTask(f"unknown task {name!r}{hint}; `python -m bench list tasks` names them all")
         chosen.update((task.name, task) for task in found)
     return tuple(chosen.values())

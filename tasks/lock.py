@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tasks.records import DataError
+
 LOCK = Path(__file__).with_name("data.lock")
 
 
@@ -39,13 +41,16 @@ def _locked() -> Mapping[str, Mapping[str, Any]]:
 
 
 def read(path: Path) -> dict[str, dict[str, Any]]:
-    """Dataset -> its repository, commit, licence and files; nothing where there is no lock yet."""
+    """Dataset -> its repository, commit, licence and files; nothing where there is no lock yet. Raises `DataError`."""
     if not path.is_file():
         return {}
-    locked: dict[str, dict[str, Any]] = json.loads(path.read_text("utf-8"))
-    for dataset in locked.values():
-        entries = dataset["files"].items()
-        dataset["files"] = {file: Entry(sha, rows, tuple(columns)) for file, (sha, rows, columns) in entries}
+    try:
+        locked: dict[str, dict[str, Any]] = json.loads(path.read_text("utf-8"))
+        for dataset in locked.values():
+            entries = dataset["files"].items()
+            dataset["files"] = {file: Entry(sha, rows, tuple(columns)) for file, (sha, rows, columns) in entries}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataError(f"{path} is no lock file: {error}") from error
     return locked
 
 

@@ -7,10 +7,12 @@ wrong arguments or input, 130 interrupted.
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from types import FrameType
 
 import click
@@ -24,7 +26,7 @@ VERBS = {
     "show": ("bench.cli.show", "Print the results of a run as a table."),
     "score": ("bench.cli.score", "Score plain text files, a segment a line, as sacrebleu does."),
     "rescore": ("bench.cli.show", "Score the answers of a run anew, asking no model."),
-    "export": ("bench.cli.show", "Write a run as parquet, csv, jsonl or a copy of the database."),
+    "export": ("bench.cli.export", "Write a run as parquet, csv, jsonl or a copy of the database."),
     "data": ("bench.cli.data", "Lock and verify the data files that tasks read."),
     "publish": ("bench.cli.publish", "Make a snapshot of runs for the leaderboard."),
     "serve": ("bench.cli.publish", "Serve the leaderboard."),
@@ -70,12 +72,15 @@ def bench() -> None:
 def main(arguments: Sequence[str]) -> int:
     """Runs a command line and returns its exit code. What the user can mend is one line on standard error."""
     signal.signal(signal.SIGTERM, _terminate)
+    _prepare_streams()
     try:
         return int(bench.main(list(arguments), prog_name="python -m bench", standalone_mode=False) or 0)
     except BrokenPipeError:
         # The reader (`head`) has seen enough. Python would complain once more when it flushes standard output.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except SystemExit:
+        return 0  # click's own answer to a reader that has gone; it has silenced both streams already
     except click.exceptions.NoArgsIsHelpError as shown:
         click.echo(shown.format_message(), err=True)
         return 2
@@ -96,7 +101,18 @@ def _explain(error: BaseException) -> tuple[str, int]:
             return str(error), 1
         case OSError():
             return f"{error.filename or 'output'}: {error.strerror}", 1
-    return "interrupted; the same command goes on where it was", 130
+    return "interrupted; a run goes on where it was when the same command is given again", 130
+
+
+def _prepare_streams() -> None:
+    """UTF-8 whatever the locale says, for names of languages are in every script; and no stream is missing."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # closed by whoever started the program
+            nowhere = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
+            setattr(sys, name, nowhere)
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import click
 
+from bench.cli.run import use_mirror
 from bench.records import BenchError, UsageError
 
 data_option = click.option("--data", "folder", metavar="DIR", help="Local mirror of the datasets; also BENCH_DATA.")
@@ -34,6 +34,7 @@ def lock(names: tuple[str, ...], folder: str | None, output: Path | None) -> Non
     datasets: dict[str, dict[str, Any]] = {}
     target = output or locked.LOCK
     try:
+        known = locked.read(target)  # what is not asked for stays locked as it is
         for task, path in _files(names, folder):
             source = task.source
             facts = {"repository": source.repository, "commit": source.commit, "licence": task.licence, "files": {}}
@@ -42,7 +43,9 @@ def lock(names: tuple[str, ...], folder: str | None, output: Path | None) -> Non
                 dataset["files"][path] = source.describe(path)
     except DataError as error:
         raise UsageError(str(error)) from error
-    locked.write({**locked.read(target), **datasets}, target)  # what was not asked for stays locked as it is
+    if not datasets:
+        raise UsageError("none of the chosen tasks reads files: there is nothing to lock")
+    locked.write({**known, **datasets}, target)
     for name, dataset in sorted(datasets.items()):
         click.echo(f"{name}: {len(dataset['files'])} files")
 
@@ -76,11 +79,11 @@ def _files(names: tuple[str, ...], folder: str | None) -> Iterator[tuple[Any, st
     from tasks import store
     from tasks.sources import Files
 
-    if folder is not None:
-        os.environ[store.ENVIRONMENT] = folder
+    use_mirror(folder)
     try:
+        store.mirror()
         chosen = tasks.select(names) if names else tuple(tasks.all_tasks().values())
-    except tasks.UnknownTask as error:
+    except (tasks.UnknownTask, tasks.DataError) as error:
         raise UsageError(str(error)) from error
     seen = set()
     for task in chosen:

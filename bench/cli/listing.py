@@ -11,6 +11,8 @@ from typing import Any
 
 import click
 
+from bench.records import UsageError
+
 as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON array.")
 
 
@@ -123,6 +125,8 @@ def models(as_json: bool) -> None:
 @as_json
 def runs(folder: Path, as_json: bool) -> None:
     """The run files in FOLDER (`runs` unless told)."""
+    if not folder.is_dir():
+        raise UsageError(f"no folder {folder}; `python -m bench run` makes run files in `runs`")
     found = [_run_facts(path) for path in sorted(folder.glob("*.db"))]
     if as_json:
         _print_json(found)

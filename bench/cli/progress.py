@@ -31,15 +31,23 @@ def watch(title: str, total: int) -> Iterator[Progress]:
     job = bar.add_task(title, total=total, rate="")
 
     def advance(done: int) -> None:
-        nonlocal before, spoken
+        nonlocal before
         before = done if before is None else before  # what was done earlier is no part of the rate
         now = time.monotonic()
         rate = (done - before) / max(now - started, 1e-9)
+        # A reader of the progress that has gone away (`2>&1 | head`) must never end a run.
+        with contextlib.suppress(BrokenPipeError, SystemExit):
+            show(done, now, rate)
+
+    def show(done: int, now: float, rate: float) -> None:
+        nonlocal spoken
         bar.update(job, completed=done, rate=f"{rate:,.0f}/s" if rate else "")
         if not console.is_terminal and now - spoken >= LINE_SECONDS:
             spoken = now
             left = f", {(total - done) / rate:,.0f} s left" if rate else ""
             console.print(f"{title}: {done:,} of {total:,}, {rate:,.1f}/s{left}", highlight=False, soft_wrap=True)
 
-    with bar:
+    with contextlib.ExitStack() as shown:
+        with contextlib.suppress(BrokenPipeError, SystemExit):
+            shown.enter_context(bar)
         yield advance

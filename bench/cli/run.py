@@ -51,11 +51,6 @@ def selection(command: Command) -> Command:
                 "--limit", type=click.IntRange(1), metavar="N", help="So many items of each task and language."
             ),
             click.option(
-                "--mode",
-                type=click.Choice(["loglikelihood", "first_token", "generate"]),
-                help="How multiple choice is answered; the model's best unless told.",
-            ),
-            click.option(
                 "--data", metavar="DIR", help="Local mirror of the datasets; also the environment's BENCH_DATA."
             ),
         )
@@ -69,11 +64,19 @@ def selection(command: Command) -> Command:
     "-m", "--model", "models", multiple=True, metavar="MODEL", help="provider:model; the baselines unless told."
 )
 @selection
-@click.option("--batch", type=click.IntRange(1), metavar="N", help="Requests that a backend takes at a time.")
+@click.option(
+    "--mode",
+    type=click.Choice(["loglikelihood", "first_token", "generate"]),
+    help="How multiple choice is answered; the model's best unless told.",
+)
+@click.option(
+    "--batch", type=click.IntRange(1, 1_000_000), metavar="N", help="Requests that a backend takes at a time."
+)
 @click.option(
     "--timeout",
-    type=click.FloatRange(0, min_open=True),
-    default=600.0,
+    type=click.IntRange(1, 30 * 86400),
+    metavar="S",
+    default=600,
     show_default=True,
     help="Seconds that a command may take for one batch.",
 )
@@ -94,7 +97,7 @@ def run(
     mode: Mode | None,
     data: str | None,
     batch: int | None,
-    timeout: float,
+    timeout: int,
     output: Path,
     as_json: bool,
 ) -> int:
@@ -105,20 +108,26 @@ def run(
     from bench.models import Settings, load, provider
     from bench.session import training
 
-    chosen = [name for given in models or ("baseline",) for name in (BASELINES if given == "baseline" else (given,))]
+    named = [name for given in models or ("baseline",) for name in (BASELINES if given == "baseline" else (given,))]
+    chosen = list(dict.fromkeys(named))
     paths = run_paths(chosen, output)
     settings = Settings(training, batch, timeout)
     # A wrong name is told before data are read and before another model has run for hours.
     light = {name: load(name, settings) for name in chosen if provider(name).light}
     blocks = read_blocks(names, codes, vertical, limit, data)
     code = 0
-    for name in chosen:
-        model = light.get(name) or load(name, settings)
-        try:
-            code = max(code, _one(model, blocks, mode, paths[name]))
-        finally:
-            model.close()
-    _report([paths[name] for name in chosen], as_json)
+    finished: list[Path] = []
+    try:
+        for name in chosen:
+            model = light.get(name) or load(name, settings)
+            try:
+                code = max(code, _one(model, blocks, mode, paths[name]))
+            finally:
+                model.close()
+            finished.append(paths[name])
+    finally:  # what is finished is shown, whatever became of the next model
+        if finished:
+            _report(finished, as_json)
     return code
 
 
@@ -127,7 +136,12 @@ def run_paths(models: list[str], output: Path) -> dict[str, Path]:
     from bench.runfile import SUFFIX
 
     if output.suffix != ".db":
-        return {model: output / f"{_file_name(model)}{SUFFIX}" for model in models}
+        paths = {model: output / f"{_file_name(model)}{SUFFIX}" for model in models}
+        for path in paths.values():
+            sharing = [model for model in models if paths[model] == path]
+            if len(sharing) > 1:
+                raise UsageError(f"{' and '.join(sharing)} would share {path}; run them apart, each with its --output")
+        return paths
     if len(set(models)) > 1:
         raise UsageError(f"--output {output} names one file for {len(set(models))} models; name a folder")
     return {models[0]: output}
@@ -141,6 +155,16 @@ def _file_name(model: str) -> str:
     return slug(f"{provider}-{rest}")
 
 
+def use_mirror(data: str | None) -> None:
+    """Makes `--data` the mirror. Raises `UsageError` for an empty name: a variable that is not set, most often."""
+    from tasks import store
+
+    if data == "":
+        raise UsageError("--data is empty; name a folder, or leave it out")
+    if data is not None:
+        os.environ[store.ENVIRONMENT] = data
+
+
 def read_blocks(
     names: tuple[str, ...], codes: tuple[str, ...], vertical: str | None, limit: int | None, data: str | None
 ) -> list[Block]:
@@ -150,8 +174,7 @@ def read_blocks(
     from bench.plan import choose_languages, load
     from tasks import store
 
-    if data is not None:
-        os.environ[store.ENVIRONMENT] = data
+    use_mirror(data)
     try:
         chosen = tasks.select(names or DEFAULT_TASKS)
         store.mirror()
@@ -180,9 +203,12 @@ def _verdict(name: str, outcome: Outcome, path: Path) -> int:
         return 0
     missing = outcome.planned - outcome.answered
     reason = outcome.stopped or outcome.first_error
+    more = "the same command asks for the rest"
+    if name.startswith("replies:"):
+        more = "add the missing ids to the file and give another --output"
     click.echo(
         f"bench: {name}: {missing:,} of {outcome.planned:,} requests have no answer: {reason}; "
-        f"what was answered is in {path}, and the same command asks for the rest",
+        f"what was answered is in {path}; {more}",
         err=True,
     )
     return 1
@@ -206,12 +232,7 @@ def _report(paths: list[Path], as_json: bool) -> None:
 @click.command()
 @selection
 def plan(
-    names: tuple[str, ...],
-    codes: tuple[str, ...],
-    vertical: str | None,
-    limit: int | None,
-    mode: Mode | None,
-    data: str | None,
+    names: tuple[str, ...], codes: tuple[str, ...], vertical: str | None, limit: int | None, data: str | None
 ) -> None:
     """Prints what a model would be asked, a JSON object a line: for answering elsewhere, then `run -m replies:FILE`.
 
@@ -222,7 +243,7 @@ def plan(
     from bench.prompting import Asker
 
     blocks = read_blocks(names, codes, vertical, limit, data)
-    planned, _ = requests(blocks, Capabilities(modes=(mode or "generate",)), Asker("", "none", "unknown"), mode)
+    planned, _ = requests(blocks, Capabilities(modes=("generate",)), Asker("", "none", "unknown"), None)
     for request in planned:
         line = {
             "id": request.sample,

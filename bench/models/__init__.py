@@ -43,7 +43,11 @@ def load(name: str, settings: Settings) -> Model:
 
 def provider(name: str) -> Provider:
     """The backend that a model's name asks for. Raises `UsageError` where the name has no such form."""
-    word, _, rest = name.partition(":")
+    word, colon, rest = name.partition(":")
+    if not name.isprintable() and any("\ud800" <= char <= "\udfff" for char in name):
+        raise UsageError(f"model name {name!r} is not UTF-8")
+    if word in PROVIDERS and colon and not rest.strip():
+        raise UsageError(f"nothing after {word!r}: a model is {PROVIDERS[word].usage}")
     if word not in PROVIDERS or not rest.strip():
         known = ", ".join(known.usage for known in PROVIDERS.values())
         raise UsageError(f"unknown model {name!r}{did_you_mean(word, PROVIDERS)}; a model is one of {known}")

@@ -12,14 +12,18 @@ import itertools
 import os
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from typing import IO
 
 from bench.models.base import Capabilities, Model, ModelStopped, Settings
 from bench.records import Request, Response, UsageError
 from bench.text import one_line
 
 CHUNK = 100
+MOST_OUTPUT = 64 << 20
+"""Bytes that one batch may bring: a program that never stops writing is stopped."""
 FAILURES = 3
 """So many failed chunks in a row and the command is given up."""
 
@@ -71,7 +75,7 @@ class Command:
                     yield Response(request.id, "ok", line, finish="stop", seconds=seconds)
 
     def close(self) -> None:
-        """No process outlives its chunk."""
+        """A chunk's processes end with it, but for one that left its process group."""
 
 
 def _chunks(requests: Iterable[Request], size: int) -> Iterator[list[Request]]:
@@ -85,21 +89,21 @@ class _Failed(Exception):
 
 
 def _run(command: str, lines: Sequence[str], timeout: float) -> list[str]:
-    # A session of its own, so that a hanging pipeline is killed whole and not only the shell.
-    process = subprocess.Popen(  # noqa: S602
-        command,
-        shell=True,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    )
-    try:
-        output, complaints = process.communicate("".join(f"{line}\n" for line in lines).encode(), timeout)
-    except subprocess.TimeoutExpired as error:
-        raise _Failed(f"no end after {timeout:g} s (--timeout)") from error
-    finally:
-        _kill(process)
+    # Files, no pipes: a child in the background holds a pipe open for ever, and an endless one fills the memory.
+    with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as told:
+        given.write("".join(f"{line}\n" for line in lines).encode())
+        given.seek(0)
+        # A session of its own, so that a hanging pipeline is killed whole and not only the shell.
+        process = subprocess.Popen(  # noqa: S602
+            command, shell=True, stdin=given, stdout=said, stderr=told, start_new_session=True
+        )
+        try:
+            _wait(process, timeout, (said, told))
+        finally:
+            _kill(process)
+        said.seek(0)
+        told.seek(max(0, os.fstat(told.fileno()).st_size - 4096))
+        output, complaints = said.read(MOST_OUTPUT + 1), told.read(4096)
     last = complaints.decode(errors="replace").strip().splitlines()[-1:] or ["no message"]
     if process.returncode:
         how = f"signal {-process.returncode}" if process.returncode < 0 else f"exit status {process.returncode}"
@@ -117,6 +121,15 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
     with contextlib.suppress(ProcessLookupError):  # the usual case: it has ended by itself
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    for pipe in (process.stdin, process.stdout, process.stderr):
-        if pipe:
-            pipe.close()
+
+
+def _wait(process: subprocess.Popen[bytes], timeout: float, written: Sequence[IO[bytes]]) -> None:
+    due = time.monotonic() + timeout
+    while True:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(min(0.2, max(0.0, due - time.monotonic())))
+            return
+        if time.monotonic() >= due:
+            raise _Failed(f"no end after {timeout:g} s (--timeout)")
+        if sum(os.fstat(file.fileno()).st_size for file in written) > MOST_OUTPUT:
+            raise _Failed(f"more than {MOST_OUTPUT >> 20} MiB of output for one batch; does it end?")

@@ -29,8 +29,8 @@ def _parse(path: Path, content: bytes) -> Iterator[tuple[str, str]]:
         if not line.strip():
             continue
         try:
-            reply = json.loads(line)
-        except (UnicodeDecodeError, json.JSONDecodeError) as error:
+            reply = json.loads(line, object_pairs_hook=_once)
+        except (ValueError, RecursionError) as error:  # not UTF-8, not JSON, a key twice, an endless number, too deep
             raise UsageError(f"{path} line {number} is not JSON: {error}") from error
         identity, text = (reply.get("id"), reply.get("text")) if isinstance(reply, dict) else (None, None)
         if not isinstance(identity, str) or not isinstance(text, str):
@@ -41,6 +41,13 @@ def _parse(path: Path, content: bytes) -> Iterator[tuple[str, str]]:
             raise UsageError(f"{path} line {number}: id {identity} was on line {seen[identity]} already")
         seen[identity] = number
         yield identity, text
+
+
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        raise ValueError("a key stands twice in one object")
+    return made
 
 
 def _is_text(text: str) -> bool:
@@ -71,7 +78,7 @@ class Replies:
         if unknown:
             raise UsageError(
                 f"{self._path}: {len(unknown)} of {len(self._replies)} ids are not in this plan, {unknown[0]} first; "
-                "`bench plan` with the same -t, -l and --limit prints those that are"
+                "`python -m bench plan` with the same -t, -l and --limit prints those that are"
             )
 
     def respond(self, requests: Iterable[Request]) -> Iterator[Response]:

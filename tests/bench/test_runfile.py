@@ -90,6 +90,14 @@ def test_a_grown_plan_keeps_its_answers_and_drops_its_cells(run: RunFile) -> Non
     assert run.answered() == {"r1"}
 
 
+def test_cells_go_when_an_answer_comes(run: RunFile) -> None:
+    """A kill between the last answer and the scoring must not leave cells that count it as an error."""
+    run.record([Response("r1", "error", reason="timeout")])
+    run._connection.execute("INSERT INTO cells (cell) VALUES ('{}')")
+    run.record([Response("r1", "ok", "at last")])
+    assert run._query("SELECT count(*) FROM cells") == [(0,)]
+
+
 def test_scores_and_cells_come_back(run: RunFile) -> None:
     score = Score("r1", "accuracy", "unparsed", (0, 1))
     cell = Cell(

@@ -6,11 +6,13 @@ import csv
 import json
 import shutil
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import Bench
+from tests.e2e.conftest import Bench, environment
 
 SMALL = ("-t", "cldr-territories", "-l", "yor_Latn", "-l", "sw")
 
@@ -67,7 +69,8 @@ def test_a_grown_plan_extends_the_run(bench: Bench) -> None:
     assert {(cell["task"], cell["n"]) for cell in cells} == {("cldr-territories", 20), ("cldr-dates", 20)}
 
 
-def test_lists(bench: Bench) -> None:
+def test_lists(bench: Bench, tmp_path: Path) -> None:
+    (tmp_path / "runs").mkdir()
     assert set(TASK) <= json.loads(bench("list", "tasks", "--json").stdout)[0].keys()
     languages = json.loads(bench("list", "languages", "--json").stdout)
     assert len(languages) >= 420
@@ -112,6 +115,69 @@ def test_score_takes_text_files(bench: Bench, tmp_path: Path) -> None:
     assert "BLEU|nrefs:1|" in bench("score", "--hypotheses", "h.txt", "--references", "r.txt").stdout
 
 
+def test_a_reader_that_goes_away_is_no_failure(bench: Bench, tmp_path: Path) -> None:
+    for arguments in ("plan -t cldr-dates", "list languages", "list languages --json"):
+        line = f"{sys.executable} -m bench {arguments} | head -n 1; echo ${{PIPESTATUS[0]}}"
+        done = subprocess.run(
+            ["/bin/bash", "-c", line], cwd=tmp_path, capture_output=True, text=True, check=True, env=environment()
+        )
+        assert done.stdout.splitlines()[-1] == "0"
+        assert not done.stderr
+
+
+def test_progress_that_nobody_reads_ends_no_run(tmp_path: Path) -> None:
+    line = f"{sys.executable} -m bench run {' '.join(SMALL)} 2>&1 >/dev/null | true; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(
+        ["/bin/bash", "-c", line], cwd=tmp_path, capture_output=True, text=True, check=True, env=environment()
+    )
+    assert done.stdout.split() == ["0"]
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "<&-"])
+def test_closed_streams_are_no_failure(tmp_path: Path, closed: str) -> None:
+    for arguments in (f"run {' '.join(SMALL)}", "doctor", "list tasks"):
+        line = f"{sys.executable} -m bench {arguments} {closed}"
+        done = subprocess.run(
+            ["/bin/bash", "-c", line], cwd=tmp_path, capture_output=True, check=False, env=environment()
+        )
+        assert done.returncode == 0, done.stderr
+
+
+def test_names_in_every_script_are_printed_in_any_locale(bench: Bench) -> None:
+    found = bench("list", "languages", "--json", PYTHONUTF8="0", LC_ALL="C", PYTHONIOENCODING="latin-1")
+    assert "አማርኛ" in {language["autonym"] for language in json.loads(found.stdout)}
+
+
+def test_an_export_never_takes_the_place_of_a_run(bench: Bench, tmp_path: Path) -> None:
+    bench("run", "-m", "baseline:copy", "-m", "baseline:random", *SMALL)
+    mine, other = "runs/baseline-copy.run.db", "runs/baseline-random.run.db"
+    before = (tmp_path / other).read_bytes()
+    for to in ("csv", "jsonl", "parquet", "db"):
+        for target in (mine, other):
+            assert "is a run file" in bench("export", mine, "--format", to, "--output", target, expect=2).stderr
+        assert "no file" in bench("export", mine, "--format", to, "--output", "runs", expect=2).stderr
+    assert (tmp_path / other).read_bytes() == before
+    for _ in range(2):  # a copy may be made anew
+        bench("export", mine, "--format", "db", "--output", "copy.db")
+    assert not list(tmp_path.rglob("*.part"))
+
+
+def test_data_that_an_extended_run_needs_are_missed_before_anything_is_asked(
+    bench: Bench, data: Path, tmp_path: Path
+) -> None:
+    first = ("-m", "baseline:copy", "-t", "sib200", "-l", "sw", "--limit", "30", "--output", "a.db")
+    cells = json.loads(bench("run", *first, "--data", str(data), "--json").stdout)
+    (tmp_path / "empty").mkdir()
+    more = ("run", "-m", "baseline:copy", *SMALL, "--output", "a.db", "--data", "empty")
+    assert "has no folder sib200" in bench(*more, expect=2).stderr
+    assert json.loads(bench("show", "a.db", "--json").stdout) == cells
+
+
+def test_a_model_named_twice_is_asked_once(bench: Bench) -> None:
+    cells = json.loads(bench("run", "-m", "baseline", "-m", "baseline:copy", *SMALL, "--json").stdout)
+    assert len(cells) == 6
+
+
 BAD = [
     (["rnu"], "no command 'rnu'; did you mean 'run'?"),
     (["run", "-m", "hff:x"], "unknown model 'hff:x'; did you mean 'hf'?"),
@@ -132,6 +198,15 @@ BAD = [
     (["run", *SMALL, "--output", "one.db"], "names one file for 3 models"),
     (["run", *SMALL, "--output", "/proc/nowhere"], "cannot write in /proc/nowhere"),
     (["run", "-m", "baseline:copy", *SMALL, "--mode", "loglikelihood"], "cannot answer in mode loglikelihood"),
+    (["run", "-m", "command:sed s/a/b/", "-m", "command:sed s-a-b-", "-t", "ntrex"], "would share"),
+    (["run", "-m", "command:"], "nothing after 'command'"),
+    (["run", "--timeout", "nan"], "--timeout"),
+    (["run", "--batch", "99999999999999999999"], "--batch"),
+    (["run", "--data", ""], "--data is empty"),
+    (["data", "verify", "--data", "nowhere"], "data folder nowhere does not exist"),
+    (["data", "lock", "-t", "embedded"], "nothing to lock"),
+    (["list", "runs", "nowhere"], "no folder nowhere"),
+    (["export", ".", "--format", "csv"], "no run file ."),
     (["show", "none.run.db"], "no run file none.run.db"),
     (["export", "none.run.db", "--format", "csv"], "no run file none.run.db"),
     (["score", "--hypotheses", "none", "--references", "none"], "cannot read none"),

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.models import ModelStopped, Settings, load
+from bench.models import ModelStopped, Settings, command, load
 from bench.records import Request, Response, UsageError
 
 
@@ -17,8 +17,8 @@ def none(task: str, language: str, variety: str) -> tuple[()]:
     return ()
 
 
-def ask(command: str, inputs: Sequence[str], *, batch: int | None = None, timeout: float = 20) -> list[Response]:
-    model = load(f"command:{command}", Settings(none, batch, timeout))
+def ask(line: str, inputs: Sequence[str], *, batch: int | None = None, timeout: float = 20) -> list[Response]:
+    model = load(f"command:{line}", Settings(none, batch, timeout))
     asked = [
         Request(str(number), f"s{number}", "t", "yor_Latn", "", "generate", "prompt", (), 8, (), text, ())
         for number, text in enumerate(inputs)
@@ -84,6 +84,22 @@ def test_output_that_is_not_utf8_is_an_error() -> None:
 def test_a_missing_program_is_refused_before_anything_runs() -> None:
     with pytest.raises(UsageError, match="command not found: no-such-program"):
         load("command:no-such-program -x", Settings(none))
+
+
+def test_a_child_left_in_the_background_keeps_no_answer_waiting() -> None:
+    started = time.monotonic()
+    assert [answer.text for answer in ask("cat; sleep 30 &", ["a", "b"])] == ["a", "b"]
+    assert time.monotonic() - started < 10
+
+
+def test_a_program_that_never_stops_writing_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "MOST_OUTPUT", 1 << 20)
+    assert "more than 1 MiB of output" in ask("yes", ["a"])[0].reason
+
+
+@pytest.mark.parametrize("line", ["true", "head -n 0", "exec <&-; echo x"])
+def test_a_program_that_reads_nothing(line: str) -> None:
+    assert {answer.status for answer in ask(line, ["x" * 100_000] * 3)} == {"error"}
 
 
 def test_a_large_chunk_does_not_deadlock() -> None:

@@ -57,6 +57,9 @@ def test_a_missing_reply_is_an_error_that_names_the_sample(path: Path) -> None:
         ([{"id": "r0"}], "line 1: expected"),
         ([{"id": 7, "text": "x"}], "line 1: expected"),
         (["[1, 2]"], "line 1: expected"),
+        (['{"id": "r0", "text": "a", "text": "b"}'], "line 1 is not JSON: a key stands twice"),
+        (["[" * 200_000], "line 1 is not JSON"),
+        (['{"id": ' + "7" * 5000 + "}"], "line 1 is not JSON"),
         (['{"id": "r0", "text": "\\ud800"}'], "line 1: half a character"),
     ],
 )
