@@ -26,7 +26,6 @@ def watch(title: str, total: int) -> Iterator[Progress]:
     bar = Bar(
         *(TextColumn("{task.description}"), *columns, TextColumn("left"), TimeRemainingColumn()),
         console=console,
-        disable=not console.is_terminal,
     )
     job = bar.add_task(title, total=total, rate="")
 
@@ -49,5 +48,6 @@ def watch(title: str, total: int) -> Iterator[Progress]:
 
     with contextlib.ExitStack() as shown:
         with contextlib.suppress(BrokenPipeError, SystemExit):
-            shown.enter_context(bar)
+            if console.is_terminal:  # elsewhere rich would print an empty line at the end, disabled or not
+                shown.enter_context(bar)
         yield advance

