@@ -138,11 +138,8 @@ def _value(
     statistics = np.array(rows, dtype=np.int64)
     value = _corpus(metric, statistics)
     blind = chance(group.task, [one.sample for one in counted])
-    # An item without a cluster stands for itself.
-    clusters = [f"/{one.sample.cluster}" if one.sample.cluster else one.sample.item for one in counted]
-    found = interval(
-        metric, statistics, clusters, seed=zlib.crc32(f"{group.task.name}/{group.variety.language}/{name}".encode())
-    )
+    clusters = [drawn_with(one.sample.item, one.sample.cluster) for one in counted]
+    found = interval(metric, statistics, clusters, seed(group.task.name, group.variety.language, name))
     reasons = {}
     if found.reason:
         reasons["ci_low"] = reasons["ci_high"] = found.reason
@@ -154,7 +151,7 @@ def _value(
     best: float | None = value
     if failed:
         reasons["value"] = "incomplete"
-        worst, best = _bounds(statistics, failed) if metric.best == 1 else (None, None)
+        worst, best = bounds(statistics, failed) if metric.best == 1 else (None, None)
         if worst is None:  # one more text can move a corpus score anywhere
             reasons["worst"] = reasons["best"] = "corpus_metric"
     return Value(
@@ -169,7 +166,17 @@ def _value(
     )
 
 
-def _bounds(statistics: NDArray[np.int64], lost: int) -> tuple[float, float]:
+def drawn_with(item: str, cluster: str) -> str:
+    """The name of what is drawn together with an item; one without a cluster stands for itself."""
+    return f"/{cluster}" if cluster else item
+
+
+def seed(task: str, language: str, metric: str) -> int:
+    """The seed of a cell's interval: the same wherever it is computed anew."""
+    return zlib.crc32(f"{task}/{language}/{metric}".encode())
+
+
+def bounds(statistics: NDArray[np.int64], lost: int) -> tuple[float, float]:
     """The share of right answers if all lost ones were wrong, and if all were right."""
     right, counted = statistics.sum(axis=0).tolist()
     return right / (counted + lost), (right + lost) / (counted + lost)

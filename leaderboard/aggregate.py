@@ -13,12 +13,22 @@ from bench.records import Cell
 from bench.summary import TOO_FEW_ITEMS
 from leaderboard.records import Coverage, Mean, Model
 
+FLAWS = frozenset({"legacy_encoding"})
+"""Reasons not to rank that lie in a dataset's text in one language: no run can mend them, so no mean waits for it."""
+
+NOT_COUNTED = FLAWS | {"too_few_items"}
+
 BASELINE, SELF_TEST, PARTIAL, NO_NUMBERS = "baseline", "self_test", "partial", "no_numbers"
 
 
 def counts(cell: Cell) -> bool:
-    """Whether a cell enters a mean: it has a number, from enough items."""
-    return cell.value is not None and cell.normalised is not None and cell.n >= TOO_FEW_ITEMS
+    """Whether a cell enters a mean: it has a number, from enough items whose text is sound."""
+    return (
+        cell.value is not None
+        and cell.normalised is not None
+        and cell.n >= TOO_FEW_ITEMS
+        and cell.reasons.get("rank") not in NOT_COUNTED
+    )
 
 
 def means(model: Model, cells: Iterable[Cell], declared: Mapping[tuple[str, str], Collection[str]]) -> list[Mean]:
@@ -39,6 +49,9 @@ def _mean(model: Model, group: Sequence[Cell], declared: Collection[str]) -> Mea
     counted = [cell for cell in group if counts(cell)]
     values = [cell.value for cell in counted if cell.value is not None]
     covered = {cell.language for cell in counted}
+    flaws = [cell for cell in group if cell.reasons.get("rank") in FLAWS and cell.language not in covered]
+    flawed = {cell.language for cell in flaws}
+    valued = {cell.language for cell in group if cell.value is not None}
     return Mean(
         model=model.slug,
         task=first.task,
@@ -56,10 +69,17 @@ def _mean(model: Model, group: Sequence[Cell], declared: Collection[str]) -> Mea
         languages=len(covered),
         declared=len(declared),
         items=sum(cell.n for cell in counted),
-        too_few=len({cell.language for cell in group if cell.value is not None} - covered),
-        missing=len({cell.language for cell in group} - {cell.language for cell in group if cell.value is not None}),
-        why_missing=_commonest(cell.reasons.get("value", "no_items") for cell in group if cell.value is None),
-        reason=_unranked(model, counted, covered, declared),
+        too_few=len(valued - covered - flawed),
+        missing=len({cell.language for cell in group} - valued - flawed),
+        why_missing=_commonest(
+            cell.reasons.get("value", "no_items")
+            for cell in group
+            if cell.value is None and cell.language not in valued | flawed
+        ),
+        flawed=len(flawed),
+        why_flawed=_commonest(cell.reasons["rank"] for cell in flaws),
+        incomplete=len({cell.language for cell in counted if cell.errors or cell.skipped}),
+        reason=_unranked(model, counted, covered, set(declared) - flawed),
     )
 
 
@@ -111,15 +131,25 @@ def coverage(model: Model, cells: Iterable[Cell]) -> Coverage:
     )
 
 
+def _holds(cell: Cell) -> bool:
+    """Whether a cell may be held against another: enough items, and nothing that keeps it from being ranked."""
+    return cell.value is not None and cell.n >= TOO_FEW_ITEMS and "rank" not in cell.reasons
+
+
 def highest_floor(cells: Iterable[Cell]) -> Cell | None:
-    """Of the baselines' cells in one table the one with the highest value: what a model has to beat."""
-    valued = [cell for cell in cells if cell.value is not None]
+    """Of the baselines' cells in one table the one with the highest value that holds: what a model has to beat."""
+    valued = [cell for cell in cells if _holds(cell)]
     return max(valued, key=lambda cell: cell.value or 0.0, default=None)
 
 
 def against_floor(cell: Cell, floor: Cell | None) -> str:
-    """`above`, `below` or `not_separable`: where the interval lies beside the highest floor; empty without either."""
+    """`above`, `below` or `not_separable`: where the interval lies beside the highest floor.
+
+    Empty without either, and where the two were not scored on equally many items.
+    """
     if floor is None or floor.value is None or cell.ci_low is None or cell.ci_high is None:
+        return ""
+    if not _holds(cell) or not _holds(floor) or cell.n != floor.n:
         return ""
     if cell.ci_low > floor.value:
         return "above"

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import os
 import sqlite3
 import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import quote, urlsplit, urlunsplit
 
 from flask import Flask, Response, jsonify, redirect, render_template, request
-from werkzeug.exceptions import HTTPException, NotFound
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 from werkzeug.wrappers import Response as BaseResponse
 
 import languages
@@ -34,6 +36,7 @@ HEADERS = {
     "Referrer-Policy": "strict-origin-when-cross-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
+HOSTS = "BOARD_HOSTS"
 PAGE_CACHE = "public, max-age=60"
 STATIC_CACHE = "public, max-age=31536000, immutable"
 TYPES = {".css": "text/css; charset=utf-8", ".svg": "image/svg+xml"}
@@ -67,7 +70,10 @@ class Missing(NotFound):
 
 
 def create_app(board: str | Path) -> Flask:
-    """The website of one board. It shows every newly published snapshot at once. Raises `UsageError` where none is."""
+    """The website of one board. It shows every newly published snapshot at once. Raises `UsageError` where none is.
+
+    Where the environment has `BOARD_HOSTS`, names with commas between them, it answers under these names alone.
+    """
     folder = Path(board)
     if not snapshot.current(folder):
         raise UsageError(f"no board in {folder}; publish a run first: python -m bench publish RUN --board {folder}")
@@ -76,6 +82,9 @@ def create_app(board: str | Path) -> Flask:
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.extensions["board"] = folder
+    app.config["TRUSTED_HOSTS"] = [
+        host.strip() for host in os.environ.get(HOSTS, "").split(",") if host.strip()
+    ] or None
     _words(app)
     _static(app)
     _pages(app)
@@ -92,6 +101,8 @@ def create_app(board: str | Path) -> Flask:
     @app.after_request
     def secure(answer: Response) -> Response:
         answer.headers.update(HEADERS)
+        if "Location" in answer.headers:
+            _stay(answer)
         return answer
 
     return app
@@ -106,20 +117,7 @@ def _pages(app: Flask) -> None:
 
         def register(view: View) -> View:
             def answer(**arguments: str) -> BaseResponse:
-                folder: Path = app.extensions["board"]
-                name = snapshot.current(folder)
-                # The path is part of it, so that no page is ever taken for an unchanged other one.
-                tag = f"{name}-{build}-{zlib.crc32(request.path.encode()):08x}"
-                if request.if_none_match.contains(tag):
-                    made: BaseResponse = Response(status=304)
-                else:
-                    with Board.open(folder, name) as opened:
-                        record = view(opened, **arguments)
-                        made = record if isinstance(record, BaseResponse) else _render(template, record)
-                if made.status_code in (200, 304):
-                    made.set_etag(tag)
-                    made.headers["Cache-Control"] = PAGE_CACHE
-                return made
+                return _conditional(app.extensions["board"], build, template, view, arguments)
 
             twin = f"{rule.rstrip('/')}.json" if rule != "/" else "/index.json"
             app.add_url_rule(twin, f"{view.__name__}_json", answer)
@@ -140,11 +138,9 @@ def _pages(app: Flask) -> None:
         try:
             found = languages.get(code)
         except languages.LanguageError as error:
-            near = [Link(f"/languages/{one.code}", f"{one.name} ({one.code})") for one in error.candidates]
-            raise Missing(f"{str(error).partition(';')[0].capitalize()}.", near) from error
+            raise _no_language(error) from error
         if found.code != code:
-            suffix = ".json" if _as_json() else ""
-            return redirect(f"{request.script_root}/languages/{found.code}{suffix}", 301)
+            return redirect(f"{request.script_root}/languages/{found.code}{'.json' if _as_json() else ''}", 301)
         return assembly.language(board, found)
 
     @page("/models/<slug>", "model.html")
@@ -158,6 +154,62 @@ def _pages(app: Flask) -> None:
     @page("/tasks/<name>", "task.html")
     def task_page(board: Board, name: str) -> pages.TaskPage:
         return assembly.task(board, _task(board, name))
+
+
+def _conditional(
+    folder: Path, build: str, template: str, view: Callable[..., Any], arguments: dict[str, str]
+) -> BaseResponse:
+    """A view's page, or that it is what the visitor has already."""
+    name = snapshot.current(folder)
+    # The path is part of it, so that no page is ever taken for an unchanged other one.
+    tag = f"{name}-{build}-{zlib.crc32(request.path.encode()):08x}"
+    known = request.if_none_match
+    if not known.star_tag and known.contains_weak(tag):
+        made: BaseResponse = Response(status=304)
+    else:
+        record = _read(folder, name, view, arguments)
+        made = record if isinstance(record, BaseResponse) else _render(template, record)
+        if known.star_tag and made.status_code == 200:  # "*" means any page that there is
+            made = Response(status=304)
+    if made.status_code in (200, 304):
+        made.set_etag(tag)
+        made.headers["Cache-Control"] = PAGE_CACHE
+    return made
+
+
+def _read(folder: Path, name: str, view: Callable[..., Any], arguments: dict[str, str]) -> Any:
+    """What a view makes of the board. Raises `snapshot.BoardError` where the snapshot does not read as one."""
+    with Board.open(folder, name) as opened:
+        try:
+            return view(opened, **arguments)
+        except (sqlite3.DatabaseError, zlib.error, ValueError, TypeError, KeyError, IndexError) as error:
+            raise snapshot.BoardError(f"the snapshot {name} is damaged ({error!r})") from error
+
+
+def _stay(answer: Response) -> None:
+    """Keeps a redirect on this site, whatever name the visitor calls it by, and not for ever: names may change."""
+    where = urlsplit(answer.headers["Location"])
+    answer.headers["Location"] = urlunsplit(("", "", f"/{where.path.lstrip('/')}", where.query, ""))
+    answer.headers["Cache-Control"] = PAGE_CACHE
+
+
+def _without_slash(app: Flask) -> str:
+    """The page that was meant by its address with a slash behind it; empty where there is none."""
+    path = request.path.rstrip("/")
+    adapter = app.create_url_adapter(request)
+    if path == request.path or adapter is None:
+        return ""
+    try:
+        adapter.match(path, method="GET")
+    except HTTPException:
+        return ""
+    return path
+
+
+def _no_language(error: languages.LanguageError) -> Missing:
+    near = [Link(f"/languages/{one.code}", f"{one.name} ({one.code})") for one in error.candidates]
+    ambiguous = isinstance(error, languages.AmbiguousLanguage)
+    return Missing("That name is ambiguous." if ambiguous else "No language has that name or code.", near)
 
 
 def _model(board: Board, slug: str) -> Model:
@@ -199,12 +251,14 @@ def _words(app: Flask) -> None:
         interval=wording.interval,
         reason=wording.reason,
         remarks=wording.remarks,
+        mean_remarks=wording.mean_remarks,
+        way=wording.way,
         plain=wording.plain,
         people=wording.people,
         share=wording.share,
         metric=wording.metric_of,
     )
-    app.jinja_env.globals.update(against=wording.AGAINST, modes=wording.MODES)
+    app.jinja_env.globals.update(against=wording.AGAINST)
 
     @app.context_processor
     def addresses() -> dict[str, Any]:
@@ -243,15 +297,18 @@ def _errors(app: Flask) -> None:
 
     @app.errorhandler(HTTPException)
     def http(error: HTTPException) -> BaseResponse:
-        if error.code is not None and error.code < 400:
-            return error.get_response()
+        if isinstance(error, NotFound) and request.url_rule is None and (meant := _without_slash(app)):
+            return redirect(f"{request.script_root}{quote(meant)}", 308)
         near: tuple[Link, ...] = ()
         message = error.description or ""
         if isinstance(error, Missing):
             near = error.near
         elif isinstance(error, NotFound):
             message = "Nothing has that address."
-        return _problem(Problem(error.name, message, near), error.code or 500)
+        answer = _problem(Problem(error.name, message, near), error.code or 500)
+        if isinstance(error, MethodNotAllowed) and error.valid_methods:
+            answer.headers["Allow"] = ", ".join(sorted(error.valid_methods))
+        return answer
 
     @app.errorhandler(snapshot.BoardError)
     @app.errorhandler(sqlite3.DatabaseError)

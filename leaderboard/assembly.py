@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 import languages
@@ -13,6 +14,7 @@ from leaderboard.pages import (
     BoardRow,
     BoardSection,
     CellTable,
+    Column,
     Home,
     LanguageGroup,
     LanguageLine,
@@ -35,8 +37,8 @@ from leaderboard.pages import (
 )
 from leaderboard.records import Mean, Model, TaskFacts
 
-MODELS_BESIDE = 6
-"""So many models stand beside each other in a task's table of languages; a wider table nobody could read."""
+COLUMNS_BESIDE = 6
+"""So many columns stand beside each other in a task's table of languages; a wider table nobody could read."""
 
 
 def home(board: Board) -> Home:
@@ -50,10 +52,13 @@ def home(board: Board) -> Home:
         floors=tuple(row for row in rows if row.model.baseline),
         tasks=sum(not task.floor for task in tasks),
         floor_tasks=sum(task.floor for task in tasks),
-        languages=len(counts),
+        languages=sum(bool(count.cells) for count in counts.values()),
+        floor_languages=sum(bool(count.floor_cells) for count in counts.values()),
         known_languages=len(languages.all_languages()),
-        cells=sum(count.cells for count in counts.values()),
-        items=sum(each.items + each.floor_items for each in coverage),
+        cells=sum(each.cells for each in coverage),
+        floor_cells=sum(each.floor_cells for each in coverage),
+        items=sum(each.items for each in coverage),
+        floor_items=sum(each.floor_items for each in coverage),
     )
 
 
@@ -218,15 +223,16 @@ def task(board: Board, versions: Sequence[TaskFacts]) -> TaskPage:
 def _task_version(
     board: Board, task: TaskFacts, names: Mapping[int, ModelName], means: Sequence[tuple[ModelName, Mean]]
 ) -> TaskVersion:
-    rows: dict[tuple[str, str], dict[str, Cell]] = {}
+    rows: dict[tuple[str, str], dict[tuple[int, str, str, int], Cell]] = {}
     for number, cell in board.cells_of_task(task.name, task.version):
-        rows.setdefault((cell.language, cell.variety), {})[names[number].slug] = cell
-    run = {slug for cells in rows.values() for slug in cells}
-    there = sorted((name for name in names.values() if name.slug in run), key=lambda name: (name.baseline, name.slug))
-    beside = there[:MODELS_BESIDE]
+        way = (number, cell.mode, cell.prompt_language, cell.shots)
+        rows.setdefault((cell.language, cell.variety), {})[way] = cell
+    ways = {way for cells in rows.values() for way in cells}
+    there = sorted(ways, key=lambda way: (names[way[0]].baseline, names[way[0]].slug, way))
+    several = Counter(number for number, *_ in there)
+    shown = there[:COLUMNS_BESIDE]
     lines = [
-        TaskRow(named(code), variety, tuple(cells.get(name.slug) for name in beside))
-        for (code, variety), cells in rows.items()
+        TaskRow(named(code), variety, tuple(cells.get(way) for way in shown)) for (code, variety), cells in rows.items()
     ]
     lines.sort(key=lambda line: (line.language.name.casefold(), line.language.code, line.variety))
     own = [(name, mean) for name, mean in means if mean.version == task.version]
@@ -235,8 +241,11 @@ def _task_version(
         task=task,
         models=tuple(pair for pair in ordered if not pair[0].baseline),
         floors=tuple(pair for pair in ordered if pair[0].baseline),
-        beside=tuple(beside),
-        more=len(there) - len(beside),
+        beside=tuple(
+            Column(names[number], mode, prompt_language, shots, several[number] > 1)
+            for number, mode, prompt_language, shots in shown
+        ),
+        more=len(there) - len(shown),
         rows=tuple(lines),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -10,7 +11,9 @@ from types import TracebackType
 from typing import Self
 
 from bench.records import Cell
+from bench.summary import TOO_FEW_ITEMS
 from leaderboard import snapshot, store
+from leaderboard.aggregate import NOT_COUNTED
 from leaderboard.records import Coverage, Mean, Model, TaskFacts
 
 
@@ -25,12 +28,11 @@ class ModelName:
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """How much a board has of one language."""
+    """How many numbers that count a board has of one language, in benchmarks and in the self-test."""
 
     language: str
     cells: int
-    models: int
-    tasks: int
+    floor_cells: int
 
 
 class Board:
@@ -79,10 +81,13 @@ class Board:
         return {row["model"]: Coverage(*row) for row in self._connection.execute("SELECT * FROM coverage")}
 
     def counts(self) -> dict[str, Count]:
-        """How many numbers there are of each language that has any, in headline metrics."""
+        """How many numbers that count there are of each language that has any, in headline metrics."""
+        # `aggregate.counts` in SQL: a page must not read every cell of the board.
         rows = self._connection.execute(
-            "SELECT language, count(*), count(DISTINCT model_id), count(DISTINCT task) FROM cells"
-            " WHERE headline AND value IS NOT NULL GROUP BY language"
+            "SELECT language, sum(NOT floor), sum(floor) FROM cells WHERE headline AND value IS NOT NULL"
+            " AND normalised IS NOT NULL AND n >= ? AND coalesce(json_extract(reasons, '$.rank'), '')"
+            " NOT IN (SELECT value FROM json_each(?)) GROUP BY language",
+            (TOO_FEW_ITEMS, json.dumps(sorted(NOT_COUNTED))),
         )
         return {row[0]: Count(*row) for row in rows}
 

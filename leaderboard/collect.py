@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+import re
+import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, astuple, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +18,26 @@ import languages
 import tasks
 from bench.records import BenchError, Cell, UsageError
 from bench.runfile import Identity, RunFile
-from bench.summary import ERRORS_ALLOWED
+from bench.statistics import interval
+from bench.summary import ERRORS_ALLOWED, TOO_FEW_ITEMS, bounds, drawn_with, seed
 from leaderboard import arrays
 from leaderboard.records import Block, DatasetFile, PromptFacts, Published, RunFacts, Scored, Stamp, TaskFacts
+from tasks import lock
 
 TOLERANCE = 1e-9
 """Two machines may add up floats in another order; a value that its own scores do not give differs by far more."""
 
-TOO_MANY_ERRORS, UNLOCKED = "too_many_errors", "unlocked_data"
+TOO_MANY_ERRORS, UNLOCKED, TOO_FEW = "too_many_errors", "unlocked_data", "too_few_items"
 
+EMBEDDED = "cldr"
+"""The dataset inside this program; its version is part of its tasks' versions, so it needs no lock."""
+
+LARGEST = 2**63 - 1
+"""No column of a snapshot holds a larger number."""
+
+_DIGEST = re.compile("[0-9a-f]{8,}")
+
+Way = tuple[str, str, str, str, str, str, int]
 CellKey = tuple[str, str, str, str, str, str, int, str]
 """Task, version, language, variety, mode, prompt language, shots, metric: a cell's key within one model."""
 
@@ -41,6 +54,16 @@ class Withheld:
     reason: str
     errors: int
     asked: int
+
+
+@dataclass(slots=True)
+class Tally:
+    """What became of the requests of one task, language and way of asking; one without an answer is an error."""
+
+    asked: int = 0
+    errors: int = 0
+    skipped: int = 0
+    why_skipped: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +92,18 @@ def block(cell: Cell) -> Block:
     return Block(cell.task, cell.task_version, cell.language, cell.variety)
 
 
+_UNREADABLE = (
+    *(ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, RecursionError, ZeroDivisionError),
+    sqlite3.DatabaseError,
+)
+
+
 def collect(path: Path) -> Contribution:
     """Reads and checks one run file. Raises `BenchError` with one line where it cannot be published."""
     with RunFile.read(path) as run:
         try:
             return _collect(path, run)
-        except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError) as error:
+        except _UNREADABLE as error:
             # What sqlite finds whole may still hold rows of another shape: edited by hand, or from another program.
             raise UsageError(
                 f"{path} does not read as a run of this program ({error}); run again, or rescore it"
@@ -83,6 +112,9 @@ def collect(path: Path) -> Contribution:
 
 def _collect(path: Path, run: RunFile) -> Contribution:
     identity = run.identity()
+    for name, value in asdict(identity).items():
+        if not isinstance(value, str) or not value.strip():
+            raise UsageError(f"{path}: the {name} of its model is {value!r}, which is no name; run again")
     cells = run.cells()
     if not cells:
         if not run.answered():
@@ -91,51 +123,84 @@ def _collect(path: Path, run: RunFile) -> Contribution:
     facts = _facts(run)
     first = {(cell.task, cell.task_version): cell for cell in reversed(cells)}
     declared = {name: _declared(path, cell) for name, cell in first.items()}
-    unlocked = {file.dataset for file in facts.datasets if not file.locked}
-    stamps, scores = _scores(run)
+    locked = {file.dataset for file in facts.datasets} - {file.dataset for file in facts.datasets if not file.locked}
+    stamps, tallies, scores = _scores(path, run)
     published: dict[CellKey, Published] = {}
     withheld = []
     for found in cells:
         _check(path, identity, found)
-        locked = declared[found.task, found.task_version].dataset not in unlocked
-        cell = found if locked else replace(found, reasons={"rank": UNLOCKED, **found.reasons})
+        tally = tallies.get(key(found)[:-1], Tally())
+        _check_counts(path, found, tally)
+        cell = _ranked(found, tally, locked=declared[found.task, found.task_version].dataset in locked)
         if key(cell) in published:
             raise UsageError(f"{path} has two cells for {_name(cell)}; `bench rescore {path}` mends it")
-        asked = cell.n + cell.errors + cell.skipped
-        if cell.errors > ERRORS_ALLOWED * asked:
+        scored = _scored(path, cell, scores.get(key(cell), {}), stamps[block(cell)])
+        if cell.errors > ERRORS_ALLOWED * tally.asked:
             withheld.append(
                 Withheld(
-                    cell.model, cell.task, cell.language, cell.variety, cell.metric, TOO_MANY_ERRORS, cell.errors, asked
+                    cell.model,
+                    cell.task,
+                    cell.language,
+                    cell.variety,
+                    cell.metric,
+                    TOO_MANY_ERRORS,
+                    cell.errors,
+                    tally.asked,
                 )
             )
             published[key(cell)] = Published(_without_value(cell), None)
-        elif cell.value is None:
-            published[key(cell)] = Published(cell, None)
         else:
-            items = tuple(sorted(stamps[block(cell)]))
-            published[key(cell)] = Published(cell, _scored(path, cell, scores.get(key(cell), {}), items))
+            published[key(cell)] = Published(cell, scored)
+    _check_writable(identity, facts, stamps, published.values())
     return Contribution(path, identity, facts, tuple(declared.values()), stamps, published, tuple(withheld))
 
 
 def _facts(run: RunFile) -> RunFacts:
     """The last invocation; the command line stays in the run file, since it may name private paths."""
-    files = tuple(sorted(DatasetFile(*file) for file in run.datasets()))
+    files = tuple(
+        sorted(DatasetFile(name, file, sha, _locked(name, file, sha)) for name, file, sha, _ in run.datasets())
+    )
     invocations = run.invocations()
     if not invocations:
         return RunFacts("", "", "", {}, {}, files)
     last = invocations[-1]
     versions = {str(name): str(version) for name, version in sorted(last["versions"].items())}
-    hardware = json.loads(json.dumps(last["hardware"], sort_keys=True))
+    hardware = json.loads(json.dumps(last["hardware"], sort_keys=True, allow_nan=False))
+    if not isinstance(hardware, dict):
+        raise TypeError("its hardware is no list of names and values")
     return RunFacts(last["started"], last["ended"] or "", last["outcome"] or "", versions, hardware, files)
+
+
+def _locked(dataset: str, file: str, sha256: str) -> bool:
+    """Whether this program's own lock vouches for a file; what the run says of it counts for nothing."""
+    entry = lock.entry(dataset, file)
+    return dataset == EMBEDDED or (entry is not None and entry.sha256 == sha256)
+
+
+def _ranked(cell: Cell, tally: Tally, *, locked: bool) -> Cell:
+    """The cell with this program's own word for why it is not ranked.
+
+    A flaw comes first: unlike the others, it keeps the cell out of every mean.
+    """
+    varieties = tasks.get(cell.task).varieties
+    places = [one for one in varieties if (one.language, one.variety) == (cell.language, cell.variety)]
+    if not places:
+        raise ValueError(f"{cell.task} has no {_place(cell)}")
+    few = TOO_FEW if cell.value is not None and cell.n < TOO_FEW_ITEMS else ""
+    why = places[0].flaw or ("" if locked else UNLOCKED) or few or tally.why_skipped
+    reasons = {name: code for name, code in cell.reasons.items() if name != "rank"}
+    return replace(cell, reasons={**reasons, "rank": why} if why else reasons)
 
 
 def _declared(path: Path, cell: Cell) -> TaskFacts:
     try:
         task = tasks.get(cell.task)
     except tasks.UnknownTask as error:
-        raise UsageError(f"{path} asks {cell.task}, which this program does not know: {error}") from error
+        raise UsageError(f"{path} asks {cell.task!r}, which this program does not know: {error}") from error
     if task.version != cell.task_version:
-        raise UsageError(f"{path} asks {cell.task}@{cell.task_version}; this program has version {task.version} of it")
+        raise UsageError(
+            f"{path} asks {cell.task}@{cell.task_version!r}; this program has version {task.version} of it"
+        )
     return TaskFacts(
         name=task.name,
         version=task.version,
@@ -159,22 +224,36 @@ def _declared(path: Path, cell: Cell) -> TaskFacts:
     )
 
 
-def _scores(run: RunFile) -> tuple[dict[Block, dict[str, Stamp]], dict[CellKey, dict[str, tuple[int, ...]]]]:
-    """Item -> hash of its content for each block, and item -> statistics for each cell."""
+def _scores(
+    path: Path, run: RunFile
+) -> tuple[dict[Block, dict[str, Stamp]], dict[Way, Tally], dict[CellKey, dict[str, tuple[int, ...]]]]:
+    """Item -> hash of its content for each block, what became of its requests, and item -> statistics for each cell."""
     samples = run.samples()
+    responses = {response.request: response for response in run.responses()}
+    tallies: dict[Way, Tally] = {}
     stamps: dict[Block, dict[str, Stamp]] = {}
     asked: dict[str, tuple[tuple[str, str, str, str], str, tuple[str, str, int]]] = {}
     for request, sample, mode, prompt_language, shots in run.planned():
         task_version, language, variety, item = sample.split("/", 3)
         task, version = task_version.split("@")
         known = samples[sample]
+        if not _DIGEST.fullmatch(known.hash):
+            raise UsageError(f"{path}: the hash of the sample {sample!r} is {known.hash!r}, not hexadecimal digits")
+        tally = tallies.setdefault((task, version, language, variety, mode, prompt_language, shots), Tally())
+        tally.asked += 1
+        response = responses.get(request)
+        if response is None or response.status == "error":
+            tally.errors += 1
+        elif response.status == "skipped":
+            tally.skipped += 1
+            tally.why_skipped = tally.why_skipped or response.reason
         stamps.setdefault(Block(task, version, language, variety), {})[item] = Stamp(known.hash[:8], known.cluster)
         asked[request] = ((task, version, language, variety), item, (mode, prompt_language, shots))
     scores: dict[CellKey, dict[str, tuple[int, ...]]] = {}
     for score in run.scores():
         place, item, way = asked[score.request]
         scores.setdefault((*place, *way, score.metric), {})[item] = score.statistics
-    return stamps, scores
+    return stamps, tallies, scores
 
 
 def _check(path: Path, identity: Identity, cell: Cell) -> None:
@@ -184,7 +263,7 @@ def _check(path: Path, identity: Identity, cell: Cell) -> None:
         if not _fits(value, str(field.type)):
             raise UsageError(f"{path}: {field.name} of {_name(cell)} is {value!r}, which no run of this program writes")
     if cell.model != identity.model:
-        raise UsageError(f"{path}: a cell is of {cell.model}, the run of {identity.model}")
+        raise UsageError(f"{path}: a cell is of {cell.model!r}, the run of {identity.model!r}")
     try:
         known = languages.get(cell.language).code
     except languages.LanguageError as error:
@@ -200,25 +279,105 @@ def _fits(value: Any, annotation: str) -> bool:
     if kind == "float":
         return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     if kind == "int":
-        return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+        return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= LARGEST
     if kind.startswith("Mapping"):
         return isinstance(value, dict) and all(isinstance(each, str) for pair in value.items() for each in pair)
     return isinstance(value, {"str": str, "bool": bool}[kind])
 
 
-def _scored(path: Path, cell: Cell, rows: Mapping[str, Sequence[int]], items: tuple[str, ...]) -> Scored:
-    """The scores along the items. Raises `UsageError` where the cell's value does not follow from them."""
+def _check_counts(path: Path, cell: Cell, tally: Tally) -> None:
+    """Raises `UsageError` unless a cell counts its requests as its run's answers do."""
+    for name, said, right in (
+        ("errors", cell.errors, tally.errors),
+        ("skipped", cell.skipped, tally.skipped),
+        ("n", cell.n, tally.asked - tally.errors - tally.skipped),
+    ):
+        if said != right:
+            raise UsageError(
+                f"{path}: {name} of {_name(cell)} is {said}, its answers give {right}; `bench rescore {path}` mends it"
+            )
+
+
+def _scored(path: Path, cell: Cell, rows: Mapping[str, Sequence[int]], stamps: Mapping[str, Stamp]) -> Scored | None:
+    """The scores along the items. Raises `UsageError` where the cell's numbers do not follow from them."""
     metric = kernels.metric(cell.metric)
-    scored = arrays.align(rows, items, metric.columns)
+    if cell.value is None:
+        numbers = (cell.normalised, cell.chance, cell.ci_low, cell.ci_high, cell.worst, cell.best)
+        if rows or cell.n or numbers != (None,) * len(numbers):
+            raise UsageError(f"{path}: {_name(cell)} has no value and yet scores; `bench rescore {path}` mends it")
+        _compare(path, cell, _from_task(cell))
+        return None
+    scored = arrays.align(rows, tuple(sorted(stamps)), metric.columns)
     there = arrays.present(scored)
-    sums = scored.statistics[there].astype(np.int64).sum(axis=0, keepdims=True)
-    found = float(metric.from_statistics(sums)[0])
-    if int(there.sum()) != cell.n or not math.isclose(found, cell.value or 0.0, rel_tol=TOLERANCE, abs_tol=TOLERANCE):
+    statistics = scored.statistics[there].astype(np.int64)
+    found = float(metric.from_statistics(statistics.sum(axis=0, keepdims=True))[0])
+    if len(statistics) != cell.n or not math.isclose(found, cell.value, rel_tol=TOLERANCE, abs_tol=TOLERANCE):
         raise UsageError(
             f"{path}: {_name(cell)} says {cell.value} over {cell.n} items, its scores give {found} over "
-            f"{int(there.sum())}; `bench rescore {path}` mends it"
+            f"{len(statistics)}; `bench rescore {path}` mends it"
         )
+    chance = _chance(cell, metric)
+    if (statistics < 0).any() or chance is None or not (0 <= chance <= metric.best and 0 <= found <= metric.best):
+        raise UsageError(f"{path}: {_name(cell)} lies outside its metric's scale; `bench rescore {path}` mends it")
+    clusters = [drawn_with(item, stamps[item].cluster) for item, here in zip(scored.items, there, strict=True) if here]
+    drawn = interval(metric, statistics, clusters, seed(cell.task, cell.language, cell.metric))
+    worst: float | None = cell.value
+    best: float | None = cell.value
+    if cell.errors:
+        worst, best = bounds(statistics, cell.errors) if metric.best == 1 else (None, None)
+    numbers_of = {
+        "chance": chance,
+        "normalised": None if chance == metric.best else (cell.value - chance) / (metric.best - chance),
+        "ci_low": drawn.low,
+        "ci_high": drawn.high,
+        "worst": worst,
+        "best": best,
+    }
+    _compare(path, cell, {**numbers_of, **_from_task(cell)})
     return scored
+
+
+def _chance(cell: Cell, metric: kernels.Metric) -> float | None:
+    """The task's word for what blind choice scores; the cell's own only where the options of each question decide."""
+    task = tasks.get(cell.task)
+    if task.chance is not None:
+        return task.chance * metric.best
+    return 0.0 if task.kind == "generation" else cell.chance
+
+
+def _from_task(cell: Cell) -> dict[str, float | None]:
+    """What a cell says of its task, as the task declares it."""
+    task = tasks.get(cell.task)
+    if cell.metric not in task.metrics:
+        raise ValueError(f"{task.name} has no metric {cell.metric!r}")
+    return {"headline": cell.metric == task.metrics[0], "floor": task.floor}
+
+
+def _compare(path: Path, cell: Cell, derived: Mapping[str, float | None]) -> None:
+    """Raises `UsageError` where a cell says another number than follows from its scores and its task."""
+    for name, right in derived.items():
+        said = getattr(cell, name)
+        same = said is right if said is None or right is None else math.isclose(said, right, rel_tol=1e-6, abs_tol=1e-9)
+        if not same:
+            raise UsageError(
+                f"{path}: {name} of {_name(cell)} is {said}, its scores give {right}; `bench rescore {path}` mends it"
+            )
+
+
+def _check_writable(
+    identity: Identity,
+    facts: RunFacts,
+    stamps: Mapping[Block, Mapping[str, Stamp]],
+    published: Iterable[Published],
+) -> None:
+    """Raises `ValueError` where a text or number could not be written: half a surrogate pair, or not a number."""
+    every = [
+        astuple(identity),
+        asdict(facts),
+        [asdict(each.cell) for each in published],
+        [[astuple(place), [[item, stamp.cluster] for item, stamp in each.items()]] for place, each in stamps.items()],
+    ]
+    json.dumps(every, ensure_ascii=False, allow_nan=False).encode()
 
 
 def _without_value(cell: Cell) -> Cell:
@@ -235,7 +394,12 @@ def _without_value(cell: Cell) -> Cell:
 
 
 def _name(cell: Cell) -> str:
-    return f"{cell.task} {cell.language}{cell.variety and '-' + cell.variety} {cell.metric}"
+    # One line and no half characters, whatever the file says.
+    return " ".join(f"{cell.task} {_place(cell)} {cell.metric}".encode(errors="replace").decode().split())
+
+
+def _place(cell: Cell) -> str:
+    return f"{cell.language}{cell.variety and '-' + cell.variety}"
 
 
 def check_same_items(

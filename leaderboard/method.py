@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bench.statistics import ROUNDS
 from bench.summary import ERRORS_ALLOWED, TOO_FEW_ITEMS
 from leaderboard import wording
 from leaderboard.board import Board
@@ -24,6 +25,7 @@ class Method:
     snapshot: str
     too_few_items: int
     errors_allowed: float
+    rounds: int
     metrics: tuple[wording.MetricFacts, ...]
     reasons: tuple[Reason, ...]
 
@@ -34,6 +36,7 @@ def page(board: Board) -> Method:
         board.name,
         TOO_FEW_ITEMS,
         ERRORS_ALLOWED,
+        ROUNDS,
         tuple(wording.METRICS.values()),
         tuple(Reason(code, meaning) for code, meaning in wording.REASONS.items()),
     )

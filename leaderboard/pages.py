@@ -32,7 +32,7 @@ class ModelRow:
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """What is on the board, in numbers."""
+    """What is on the board in numbers that count, the benchmarks and the self-test apart."""
 
     snapshot: str
     models: tuple[ModelRow, ...]
@@ -40,9 +40,12 @@ class Home:
     tasks: int
     floor_tasks: int
     languages: int
+    floor_languages: int
     known_languages: int
     cells: int
+    floor_cells: int
     items: int
+    floor_items: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,8 +202,19 @@ class TaskList:
 
 
 @dataclass(frozen=True, slots=True)
+class Column:
+    """A model in one way of asking; `several` where the task has the model in more than one."""
+
+    model: ModelName
+    mode: str
+    prompt_language: str
+    shots: int
+    several: bool
+
+
+@dataclass(frozen=True, slots=True)
 class TaskRow:
-    """A language of a task, with the cells of the models that the table shows: None where there is none."""
+    """A language of a task, with the cells of the columns that the table shows: None where there is none."""
 
     language: LanguageName
     variety: str
@@ -209,12 +223,12 @@ class TaskRow:
 
 @dataclass(frozen=True, slots=True)
 class TaskVersion:
-    """One version of a task: the means of every model, and the first models beside each other in every language."""
+    """One version of a task: the means of every model, and the first columns beside each other in every language."""
 
     task: TaskFacts
     models: tuple[tuple[ModelName, Mean], ...]
     floors: tuple[tuple[ModelName, Mean], ...]
-    beside: tuple[ModelName, ...]
+    beside: tuple[Column, ...]
     more: int
     rows: tuple[TaskRow, ...]
 

@@ -130,9 +130,10 @@ class Mean:
     """The macro mean of one model over the languages of one task, in one metric and one way of asking.
 
     `normalised` is 0 at chance and 1 at the best possible; `value`, `lowest` and `highest` are in the metric's unit.
-    `languages` counts those averaged, `declared` all those of the task, `too_few` those shown but
-    not counted, `missing` those without a number, mostly for `why_missing`. `reason` says why it is not ranked; empty
-    where it may be.
+    `languages` counts those averaged, `declared` all those of the task, `too_few` those with too few items and
+    `flawed` those whose data are flawed (`why_flawed`), both shown and not counted, `missing` those without a number,
+    mostly for `why_missing`. `incomplete` counts the languages averaged in which requests failed or were skipped.
+    `reason` says why it is not ranked; empty where it may be.
     """
 
     model: str
@@ -154,6 +155,9 @@ class Mean:
     too_few: int
     missing: int
     why_missing: str
+    flawed: int
+    why_flawed: str
+    incomplete: int
     reason: str
 
 

@@ -32,7 +32,7 @@ _TEMPORARY = ".writing-"
 
 @dataclass(frozen=True, slots=True)
 class PublishedModel:
-    """What a publish put on the board for one model."""
+    """What a publish put on the board for one model. `dropped` results of its former self have no successor."""
 
     model: str
     slug: str
@@ -40,6 +40,7 @@ class PublishedModel:
     cells: int
     languages: int
     replaced: bool
+    dropped: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +84,9 @@ def _publish(contributions: Sequence[Contribution], fresh: dict[Identity, Entry]
     content = _merged(old, contributions, fresh)
     name = store.content_hash(content)
     path = snapshot_path(board, name)
-    _write(content, path, board)
-    _point(board, name)
+    if name != before:  # the current one was just read whole, so it is there
+        _write(content, path, board)
+        _point(board, name)
     known = store.models(content)
     return Info(
         snapshot=name,
@@ -98,6 +100,7 @@ def _publish(contributions: Sequence[Contribution], fresh: dict[Identity, Entry]
                 cells=sum(each.cell.value is not None for each in entry.cells.values()),
                 languages=len({each.cell.language for each in entry.cells.values() if each.cell.value is not None}),
                 replaced=identity in old.entries,
+                dropped=_dropped(old.entries.get(identity), entry),
             )
             for identity, entry in sorted(fresh.items(), key=lambda pair: known[pair[0]].slug)
         ),
@@ -105,6 +108,15 @@ def _publish(contributions: Sequence[Contribution], fresh: dict[Identity, Entry]
         models=len(content.entries),
         cells=sum(len(entry.cells) for entry in content.entries.values()),
     )
+
+
+def _dropped(old: Entry | None, fresh: Entry) -> int:
+    """How many results of a replaced model are gone, not merely other numbers."""
+    before, now = (
+        {key for key, each in entry.cells.items() if each.cell.value is not None} if entry is not None else set()
+        for entry in (old, fresh)
+    )
+    return len(before - now)
 
 
 def _entries(contributions: Sequence[Contribution]) -> dict[Identity, Entry]:
@@ -157,11 +169,18 @@ def current(board: Path) -> str:
         name = (board / CURRENT).read_text(encoding="ascii").strip()
     except FileNotFoundError:
         return ""
-    except (OSError, UnicodeDecodeError) as error:
-        raise BoardError(f"cannot read {board / CURRENT}: {error}") from error
+    except UnicodeDecodeError:
+        name = "?"
+    except OSError as error:
+        raise BoardError(f"cannot read {board / CURRENT}: {error.strerror}") from error
     if not _HASH.fullmatch(name):
-        raise BoardError(f"{board / CURRENT} holds no snapshot's name; publish the runs again")
+        raise BoardError(f"{board / CURRENT} holds no snapshot's name; {_way_out(board)}")
     return name
+
+
+def _way_out(board: Path) -> str:
+    """How to go on where the board does not say, or does not have, what it shows."""
+    return f"publish all runs to a new board, or write the name of one in {board / SNAPSHOTS}/ into {board / CURRENT}"
 
 
 def snapshot_path(board: Path, name: str) -> Path:
@@ -181,7 +200,7 @@ def connect(board: Path, name: str) -> sqlite3.Connection:
         (application,) = connection.execute("PRAGMA application_id").fetchone()
         (version,) = connection.execute("PRAGMA user_version").fetchone()
     except sqlite3.Error as error:
-        raise BoardError(f"cannot open the snapshot {path}: {error}; publish the runs again") from error
+        raise BoardError(f"cannot open the snapshot {path}: {error}; {_way_out(board)}") from error
     if application != store.APPLICATION_ID or version != store.FORMAT:
         connection.close()
         raise BoardError(f"{path} is no snapshot of format {store.FORMAT}; publish the runs to a new board")
@@ -191,11 +210,18 @@ def connect(board: Path, name: str) -> sqlite3.Connection:
 def _read(board: Path, name: str) -> Content:
     try:
         with contextlib.closing(connect(board, name)) as connection:
-            return store.read(connection)
-    except (sqlite3.Error, zlib.error, ValueError, TypeError, KeyError) as error:
+            content = store.read(connection)
+            found = store.content_hash(content)
+    except (sqlite3.Error, zlib.error, ValueError, TypeError, KeyError, IndexError) as error:
         raise BoardError(
             f"the snapshot {snapshot_path(board, name)} is damaged ({error}); publish all runs to a new board"
         ) from error
+    if found != name:
+        # Merged, its numbers would go on under a new name that vouches for them.
+        raise BoardError(
+            f"the snapshot {snapshot_path(board, name)} holds another content than its name says; {_way_out(board)}"
+        )
+    return content
 
 
 def _write(content: Content, path: Path, board: Path) -> None:

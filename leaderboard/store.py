@@ -12,6 +12,7 @@ import json
 import re
 import sqlite3
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, astuple, dataclass, fields
 from itertools import groupby
@@ -38,7 +39,7 @@ from leaderboard.records import (
 )
 
 APPLICATION_ID = 0x424F5244  # "BORD"
-FORMAT = 1
+FORMAT = 2
 HASH_LENGTH = 16
 
 Row = tuple[Any, ...]
@@ -82,24 +83,37 @@ CREATE INDEX means_by_task ON means (task);
 
 def models(content: Content) -> dict[Identity, Model]:
     """The models by slug. Only a slug that several models would share gets the hash of what tells them apart."""
-    wanted: dict[str, list[Identity]] = {}
-    for identity in content.entries:
-        wanted.setdefault(slug(identity.model), []).append(identity)
-    made = {}
-    for name, identities in wanted.items():
-        for identity in identities:
-            own = name if len(identities) == 1 else f"{name}-{hashlib.sha256(repr(identity).encode()).hexdigest()[:6]}"
-            baseline = identity.model.startswith("baseline:")
-            made[identity] = Model(
-                slug=own,
-                name=identity.model,
-                revision=identity.revision,
-                template=identity.template,
-                decoding=identity.decoding,
-                baseline=baseline,
-                runs=content.entries[identity].runs,
-            )
+    made = {
+        identity: Model(
+            slug=own,
+            name=identity.model,
+            revision=identity.revision,
+            template=identity.template,
+            decoding=identity.decoding,
+            baseline=identity.model.startswith("baseline:"),
+            runs=content.entries[identity].runs,
+        )
+        for identity, own in _slugs(content.entries).items()
+    }
     return dict(sorted(made.items(), key=lambda pair: pair[1].slug))
+
+
+def _slugs(identities: Iterable[Identity]) -> dict[Identity, str]:
+    """A slug for each model, none twice: a name may also look like another's slug with its hash."""
+    digits = dict.fromkeys(identities, 0)
+    while True:
+        made = {identity: _slug(identity, length) for identity, length in digits.items()}
+        held = Counter(made.values())
+        if len(held) == len(made):
+            return made
+        for identity, own in made.items():
+            if held[own] > 1:
+                digits[identity] += 6
+
+
+def _slug(identity: Identity, digits: int) -> str:
+    digest = hashlib.sha256(repr(identity).encode()).hexdigest()
+    return f"{slug(identity.model)}-{digest[:digits]}" if digits else slug(identity.model)
 
 
 def tables(content: Content) -> Iterator[Table]:

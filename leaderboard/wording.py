@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import re
+import unicodedata
 from dataclasses import dataclass
 
 from bench.records import Cell
 from bench.summary import ERRORS_ALLOWED, TOO_FEW_ITEMS
+from leaderboard.pages import Column
+from leaderboard.records import Mean
 
 MISSING = "–"
 MINUS = "\N{MINUS SIGN}"
@@ -44,7 +46,7 @@ REASONS = {
     "too_many_errors": f"withheld: more than {ERRORS_ALLOWED * 100:.1f} % of the requests failed",
     "incomplete": "some requests failed: the value is over the others",
     "errors": "every request failed",
-    "legacy_encoding": "not ranked: the dataset's text in this language is in a legacy encoding, not in Unicode",
+    "legacy_encoding": "not counted: the dataset's text in this language is in a legacy encoding, not in Unicode",
     "unlocked_data": "not ranked: the data file is not in the lock yet",
     "corpus_metric": "no bounds: one more text can move this score anywhere",
     "no_choice": "not normalised: there is one option to choose from",
@@ -57,6 +59,7 @@ REASONS = {
     "no_numbers": "no language with enough items",
     "not_measured": "not measured",
     "not_reported": "not reported by the model",
+    "not_stated": "not stated",
 }
 """Reason code -> what it means, for a reader who has read nothing else."""
 
@@ -68,8 +71,9 @@ MODES = {
     "first_token": "likelihood of letters",
 }
 
-# Direction controls and other invisible characters could make one name look like another.
-_INVISIBLE = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
+# Direction controls and other characters that show nothing could make one name look like another.
+_CATEGORIES = frozenset({"Cc", "Cf", "Zl", "Zp", "Cs"})
+_BLANK = frozenset("\u034f\u115f\u1160\u3164\uffa0\ufe0f")
 
 
 def metric_of(name: str) -> MetricFacts:
@@ -95,7 +99,7 @@ def points(normalised: float | None) -> str:
 def interval(cell: Cell) -> str:
     """The 95 % interval, or why there is none."""
     if cell.ci_low is None or cell.ci_high is None:
-        return reason(cell.reasons.get("ci_low", "no_items"))
+        return reason(cell.reasons.get("ci_low", "not_stated"))
     return f"{number(cell.ci_low, cell.metric)} to {number(cell.ci_high, cell.metric)}"
 
 
@@ -106,12 +110,19 @@ def reason(code: str) -> str:
 
 def remarks(cell: Cell) -> list[str]:
     """What a reader has to know beside a cell's number."""
-    said = [reason(cell.reasons["rank"])] if "rank" in cell.reasons else []
-    if cell.errors and cell.value is not None:
+    rank = cell.reasons.get("rank", "")
+    # A cell without a value shows that reason in the value's place already.
+    said = [reason(rank)] if rank and (cell.value is not None or rank != cell.reasons.get("value")) else []
+    asked = cell.n + cell.errors + cell.skipped
+    if cell.errors and cell.value is None:
+        said.append(f"{cell.errors:,} of {asked:,} failed")
+    elif cell.errors and (cell.worst is None or cell.best is None):
+        said.append(f"{cell.errors:,} failed; {reason(cell.reasons.get('worst', 'corpus_metric'))}")
+    elif cell.errors:
         bounds = f"{number(cell.worst, cell.metric)} to {number(cell.best, cell.metric)}"
         said.append(f"{cell.errors:,} failed; with them the value lies in {bounds}")
-    elif cell.errors:
-        said.append(f"{cell.errors:,} of {cell.n + cell.errors + cell.skipped:,} failed")
+    if cell.skipped:
+        said.append(f"{cell.skipped:,} of {asked:,} skipped{', not in the value' if cell.value is not None else ''}")
     for count, word in (
         (cell.unparsed, "unparsed"),
         (cell.empty, "empty"),
@@ -125,7 +136,36 @@ def remarks(cell: Cell) -> list[str]:
 
 def plain(text: str) -> str:
     """A name or text from outside, without the characters that could disguise it."""
-    return _INVISIBLE.sub("\N{REPLACEMENT CHARACTER}", text)
+    return "".join(
+        "\N{REPLACEMENT CHARACTER}" if one in _BLANK or unicodedata.category(one) in _CATEGORIES else one
+        for one in text
+    )
+
+
+def way(asked: Cell | Mean | Column) -> str:
+    """How a model was asked: the mode, the language of the prompt where it is not English, and the examples shown."""
+    said = [MODES.get(asked.mode, plain(asked.mode))]
+    if asked.prompt_language != "english":
+        said.append(f"prompt in {plain(asked.prompt_language)}")
+    if asked.shots:
+        said.append(f"{asked.shots:,} example{'s' if asked.shots > 1 else ''}")
+    return ", ".join(said)
+
+
+def mean_remarks(mean: Mean) -> list[str]:
+    """What a mean leaves out, and what it is over that is not whole."""
+    said = []
+    if mean.too_few:
+        said.append(f"{mean.too_few:,} more with too few items, not counted")
+    if mean.flawed:
+        word = "language" if mean.flawed == 1 else "languages"
+        why = reason(mean.why_flawed).removeprefix("not counted: ")
+        said.append(f"{mean.flawed:,} {word} not counted: {why}")
+    if mean.missing:
+        said.append(f"{mean.missing:,} without a number: {reason(mean.why_missing)}")
+    if mean.incomplete:
+        said.append(f"in {mean.incomplete:,} of its languages requests failed or were skipped")
+    return said
 
 
 def people(count: int | None) -> str:

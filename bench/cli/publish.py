@@ -16,7 +16,7 @@ import click
 from bench.records import BenchError, UsageError
 
 if TYPE_CHECKING:
-    from leaderboard.snapshot import Info
+    from leaderboard.snapshot import Info, PublishedModel
 
 board_option = click.option(
     "--board", type=click.Path(path_type=Path), default=Path("board"), show_default=True, help="Folder of the board."
@@ -42,6 +42,14 @@ def publish(runs: tuple[Path, ...], board: Path, as_json: bool) -> None:
         _report(info, board)
 
 
+def _what_became(model: PublishedModel) -> str:
+    """What a publish did to a model; results that it no longer has are never dropped in silence."""
+    if not model.replaced:
+        return "new"
+    word = "result" if model.dropped == 1 else "results"
+    return f"replaced, {model.dropped:,} {word} dropped" if model.dropped else "replaced"
+
+
 def _report(info: Info, board: Path) -> None:
     from bench.cli.tables import print_table
 
@@ -49,7 +57,7 @@ def _report(info: Info, board: Path) -> None:
         (
             model.model,
             f"/models/{model.slug}",
-            "replaced" if model.replaced else "new",
+            _what_became(model),
             f"{model.cells:,}",
             f"{model.languages:,}",
         )

@@ -19,7 +19,7 @@ from bench.records import Request, Response
 from bench.runfile import Identity, Planned, RunFile, SampleFacts
 from leaderboard.app import create_app
 from leaderboard.snapshot import Info, publish
-from tasks import Sample, Variety
+from tasks import Sample, Variety, lock
 from tasks.topic import TOPICS
 
 LANGUAGES = ("yor_Latn", "pes_Arab", "amh_Ethi")
@@ -75,7 +75,9 @@ def run_sib200(path: Path, model: Scripted, blocks: Sequence[Block], *, locked: 
     known = {sample.id: sample for block in blocks for sample in block.samples}
     planned, _ = requests(blocks, model.capabilities, session.asker(model), None)
     with RunFile.open(path, Identity(model.name, model.revision, model.template, model.decoding)) as run:
-        run.add_datasets([("sib200", "data/annotated/test.tsv", "0" * 64, locked)])
+        file = "data/annotated/yor_Latn/test.tsv"
+        known_as = lock.files("sib200")[file].sha256
+        run.add_datasets([("sib200", file, known_as if locked else "0" * 64, True)])
         run.add_plan(
             Planned(
                 each,

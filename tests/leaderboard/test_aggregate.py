@@ -97,6 +97,21 @@ def test_why_a_mean_is_not_ranked() -> None:
     assert means(cell("x", 0.5, floor=True), cell("y", 0.5, floor=True))[0].reason == "self_test"
 
 
+def test_a_language_with_flawed_text_is_named_and_marks_no_mean() -> None:
+    flawed = cell("y", 0.9, reasons={"rank": "legacy_encoding"}, errors=1)
+    (mean,) = means(cell("x", 0.5), flawed)
+    assert (mean.value, mean.languages, mean.flawed, mean.too_few, mean.reason) == (0.5, 1, 1, 0, "")
+    assert wording.mean_remarks(mean) == [
+        "1 language not counted: the dataset's text in this language is in a legacy encoding, not in Unicode"
+    ]
+    assert means(cell("x", 0.5), flawed, declared=("x", "y", "z"))[0].reason == "partial"
+
+
+def test_a_mean_over_cells_with_errors_or_skips_says_so() -> None:
+    (mean,) = means(cell("x", 0.5, skipped=3), cell("y", 0.5))
+    assert wording.mean_remarks(mean) == ["in 1 of its languages requests failed or were skipped"]
+
+
 def test_coverage_keeps_the_self_test_apart() -> None:
     found = aggregate.coverage(MODEL, [cell("x", 0.5), cell("x", 0.5, floor=True), cell("y", 0.5, floor=True)])
     assert (found.languages, found.items, found.floor_languages, found.floor_items) == (1, 50, 2, 100)
@@ -110,7 +125,12 @@ def test_a_model_beside_the_highest_floor(low: float, high: float, verdict: str)
     assert floor is not None and floor.value == 0.4
     assert aggregate.against_floor(cell("x", 0.5, ci_low=low, ci_high=high), floor) == verdict
     assert aggregate.against_floor(cell("x", 0.5), floor) == ""
-    assert aggregate.against_floor(cell("x", 0.5, ci_low=low, ci_high=high), None) == ""
+    beside = cell("x", 0.5, ci_low=low, ci_high=high)
+    assert aggregate.against_floor(beside, None) == ""
+    assert aggregate.against_floor(replace(beside, n=49), floor) == ""
+    assert aggregate.against_floor(replace(beside, reasons={"rank": "unlocked_data"}), floor) == ""
+    assert aggregate.against_floor(replace(beside, n=19), replace(floor, n=19)) == ""
+    assert aggregate.highest_floor([cell("x", 0.9, n=19), cell("x", 0.9, reasons={"rank": "too_long"})]) is None
 
 
 def test_numbers_in_words() -> None:
@@ -122,3 +142,19 @@ def test_numbers_in_words() -> None:
         *("–", "500", "39 thousand", "1.5 million", "28 million"),
     ]
     assert wording.plain("a\u202eb\x00") == "a�b�"
+    assert wording.plain("\u200b\u00ad\u034f\u3164\u2028\ufe0f\U000e0041") == "�" * 7
+    assert wording.interval(cell("x", 0.5)) == "not stated"
+
+
+def test_remarks_in_words() -> None:
+    lost = cell("x", 0.5, errors=2, reasons={"worst": "corpus_metric"})
+    assert wording.remarks(lost) == ["2 failed; no bounds: one more text can move this score anywhere"]
+    assert wording.remarks(cell("x", 0.5, skipped=3)) == ["3 of 53 skipped, not in the value"]
+    skipped = cell("x", None, n=0, skipped=3, reasons={"value": "too_long", "rank": "too_long"})
+    assert wording.remarks(skipped) == ["3 of 3 skipped"]
+
+
+def test_a_way_of_asking_in_words() -> None:
+    assert wording.way(cell("x", 0.5)) == "writes the answer"
+    other = cell("x", 0.5, mode="first_token", prompt_language="native", shots=5)
+    assert wording.way(other) == "likelihood of letters, prompt in native, 5 examples"

@@ -34,6 +34,15 @@ def test_publish_says_what_it_did(run: Path, tmp_path: Path, capsys: pytest.Capt
     assert (told["changed"], told["published"][0]["replaced"]) == (False, True)
 
 
+def test_publish_says_how_many_results_are_dropped(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    both = run_sib200(tmp_path / "b.run.db", Scripted("hf:a", knows(3)), [sentences("yor_Latn"), sentences("hau_Latn")])
+    publish([both], tmp_path / "board")
+    assert main(["publish", str(run), "--board", str(tmp_path / "board")]) == 0
+    assert "replaced, 1 result dropped" in capsys.readouterr().out
+
+
 def test_publish_names_what_it_withheld(runs: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["publish", *map(str, runs), "--board", str(tmp_path / "board")]) == 0
     assert "withheld: hf:maker/gaps sib200, too many errors: yor_Latn (5 of 40 failed)" in capsys.readouterr().out

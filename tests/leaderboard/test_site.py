@@ -154,8 +154,12 @@ def test_counts_on_the_start_page_are_those_of_its_json(client: FlaskClient) -> 
     told, said = data(client, "/"), words(text(client, "/"))
     assert (told["tasks"], told["floor_tasks"], told["languages"]) == (1, 2, 3)
     assert [row["model"]["name"] for row in told["floors"]] == ["baseline:copy", "baseline:majority", "baseline:random"]
-    for number in (told["items"], told["cells"], told["known_languages"]):
-        assert f"{number:,}" in said
+    for name in ("items", "cells", "floor_items", "floor_cells", "floor_languages", "known_languages"):
+        assert f"{told[name]:,}" in said
+    rows = [row for group in data(client, "/languages/")["groups"] for row in group["rows"] if row["count"]]
+    for name in ("cells", "floor_cells"):  # the counts in SQL are those of `aggregate.counts`
+        assert sum(row["count"][name] for row in rows) == told[name]
+    assert told["cells"] == 7
 
 
 def test_floors_stand_apart_and_are_labelled(client: FlaskClient) -> None:
@@ -234,6 +238,58 @@ def test_autonyms_carry_their_language_and_direction(client: FlaskClient) -> Non
 def test_other_spellings_of_a_language_are_redirected(client: FlaskClient, path: str, target: str) -> None:
     answer = client.get(path)
     assert (answer.status_code, answer.headers["Location"]) == (301, target)
+    assert answer.headers["Cache-Control"] == "public, max-age=60"
+
+
+@pytest.mark.parametrize(
+    ("path", "target"),
+    [("/board/", "/board"), ("/models/hf-maker-good/", "/models/hf-maker-good"), ("/languages", "/languages/")],
+)
+def test_a_slash_too_many_or_too_few_leads_to_the_page(client: FlaskClient, path: str, target: str) -> None:
+    answer = client.get(path, headers={"Host": "elsewhere.example"})
+    assert (answer.status_code, answer.headers["Location"]) == (308, target)
+    assert answer.headers["Cache-Control"] == "public, max-age=60"
+    assert client.get("/nowhere/").status_code == client.get("/models/nobody/x/y/").status_code == 404
+
+
+def test_conditions_match_weakly_and_a_star_means_a_page_that_is_there(client: FlaskClient) -> None:
+    tag = client.get("/board").headers["ETag"]
+    assert client.get("/board", headers={"If-None-Match": f"W/{tag}"}).status_code == 304
+    assert client.get("/board", headers={"If-None-Match": "*"}).status_code == 304
+    assert client.get("/models/nobody", headers={"If-None-Match": "*"}).status_code == 404
+
+
+def test_only_trusted_hosts_where_some_are_named(board: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BOARD_HOSTS", "board.example, localhost")
+    visitor = create_app(board).test_client()
+    assert visitor.get("/board").status_code == 200
+    assert visitor.get("/board", headers={"Host": "board.example"}).status_code == 200
+    assert visitor.get("/board", headers={"Host": "elsewhere.example"}).status_code == 400
+
+
+def test_the_task_page_shows_every_way_of_asking(tmp_path: Path) -> None:
+    paths = [
+        run_sib200(tmp_path / f"{number}.run.db", Scripted("hf:a", knows(share)), [sentences("yor_Latn")])
+        for number, share in enumerate((3, 8))
+    ]
+    with sqlite3.connect(paths[1]) as connection:
+        connection.execute("UPDATE requests SET mode = 'first_token'")
+        connection.execute("UPDATE cells SET cell = json_set(cell, '$.mode', 'first_token')")
+    connection.close()
+    publish(paths, tmp_path / "board")
+    visitor = create_app(tmp_path / "board").test_client()
+    (version,) = data(visitor, "/tasks/sib200")["versions"]
+    assert [column["mode"] for column in version["beside"]] == ["first_token", "generate"]
+    assert [cell["value"] for cell in version["rows"][0]["cells"]] == [0.8, 0.3]
+    page = words(text(visitor, "/tasks/sib200"))
+    assert "hf:a likelihood of letters" in page and "hf:a writes the answer" in page
+    assert "languages ( likelihood of letters )" in words(text(visitor, "/models/hf-a/sib200")).replace(
+        "(likelihood of letters)", "( likelihood of letters )"
+    )
+
+
+def test_the_task_page_says_what_keeps_a_number_from_counting(client: FlaskClient) -> None:
+    assert "fewer than 20 items: shown, not counted" in words(text(client, "/tasks/sib200"))
 
 
 def test_what_is_not_there_is_a_helpful_404(client: FlaskClient) -> None:
@@ -252,7 +308,10 @@ def test_what_is_not_there_is_a_helpful_404(client: FlaskClient) -> None:
     answer = client.get("/languages/yorub.json")
     assert answer.status_code == 404
     assert answer.get_json()["near"][0]["href"] == "/languages/yor_Latn"
-    assert client.post("/board").status_code == 405
+    assert "No language has that name or code." in client.get("/languages/yorub").get_data(as_text=True)
+    assert "That name is ambiguous." in client.get("/languages/zh").get_data(as_text=True)
+    refused = client.post("/board")
+    assert (refused.status_code, refused.headers["Allow"]) == (405, "GET, HEAD, OPTIONS")
 
 
 def test_static_files_are_named_by_their_content(client: FlaskClient) -> None:
@@ -289,6 +348,11 @@ def test_a_board_that_breaks_is_a_503_and_comes_back(tmp_path: Path) -> None:
             assert answer.status_code == 503 or (path == "/healthz" and broken == whole[:5000]), (path, broken[:10])
             assert "Traceback" not in answer.get_data(as_text=True)
     info.path.write_bytes(whole)
+    with sqlite3.connect(info.path) as connection:
+        connection.execute("UPDATE cells SET reasons = 'no JSON'")
+    connection.close()
+    assert visitor.get("/tasks/sib200").status_code == 503
+    info.path.write_bytes(whole)
     assert visitor.get("/board").status_code == 200
     assert visitor.get("/healthz").get_json() == {"status": "ok", "snapshot": info.snapshot}
     (tmp_path / "board" / snapshot.CURRENT).write_text("../../etc/passwd")
@@ -305,3 +369,13 @@ def test_a_snapshot_cannot_be_written_through_the_site(board: Path) -> None:
     with pytest.raises(sqlite3.OperationalError, match="readonly"):
         connection.execute("DELETE FROM cells")
     connection.close()
+
+
+def test_the_method_page_tells_the_intervals_as_they_are_made(client: FlaskClient) -> None:
+    said = words(text(client, "/method"))
+    assert "Wilson’s interval; where questions share a passage or document, on fewer effective questions" in said
+    assert "a bootstrap of 1,000 rounds, which draws whole documents" in said
+
+
+def test_the_board_shows_the_items_behind_a_mean(client: FlaskClient) -> None:
+    assert "3 of 205 languages, n 120" in words(text(client, "/board"))

@@ -9,16 +9,19 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import kernels
+import tasks
 from bench.records import BenchError, Cell, UsageError
 from bench.runfile import Identity, RunFile
 from leaderboard import arrays, snapshot, store
 from leaderboard.snapshot import Info, connect, current, publish, snapshot_path
+from tasks import Variety
 from tests.leaderboard.conftest import LANGUAGES, Scripted, knows, run_sib200, sentences
 
 REPOSITORY = Path(__file__).parents[2]
@@ -223,8 +226,21 @@ def test_missing_damaged_empty_and_unscored_runs_are_one_clear_line(tmp_path: Pa
         ("language", "yo", "yo is no canonical code"),
         ("task", "sib2000", "which this program does not know"),
         ("task_version", "9", "this program has version 1"),
-        ("model", "hf:other", "a cell is of hf:other, the run of hf:a"),
+        ("model", "hf:other", "a cell is of 'hf:other', the run of 'hf:a'"),
         ("nonsense", 1, "does not read as a run of this program"),
+        ("ci_low", 0.29, "ci_low of sib200 yor_Latn accuracy is 0.29, its scores give"),
+        ("ci_high", None, "ci_high of sib200 yor_Latn accuracy is None, its scores give"),
+        ("normalised", 0.9, "normalised of sib200 yor_Latn accuracy is 0.9"),
+        ("chance", 2.0, "lies outside its metric's scale|chance of sib200 yor_Latn accuracy is 2.0"),
+        ("headline", False, "headline of sib200 yor_Latn accuracy is False"),
+        ("floor", True, "floor of sib200 yor_Latn accuracy is True"),
+        ("best", 1.0, "best of sib200 yor_Latn accuracy is 1.0"),
+        ("errors", 1, "errors of sib200 yor_Latn accuracy is 1, its answers give 0"),
+        ("skipped", 1, "skipped of sib200 yor_Latn accuracy is 1, its answers give 0"),
+        ("value", None, "has no value and yet scores"),
+        ("mode", "first_token", "n of sib200 yor_Latn accuracy is 40, its answers give 0"),
+        ("output_tokens", 2**63, "output_tokens of sib200 yor_Latn accuracy is 9223372036854775808"),
+        ("signature", "\ud800", "does not read as a run of this program"),
     ],
 )
 def test_an_edited_run_is_refused(tmp_path: Path, field: str, value: object, message: str) -> None:
@@ -236,6 +252,95 @@ def test_an_edited_run_is_refused(tmp_path: Path, field: str, value: object, mes
     with pytest.raises(UsageError, match=message) as refused:
         publish([path], tmp_path / "board")
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("statement", "message"),
+    [
+        ("UPDATE manifest SET value = '{\"a\": 1}' WHERE key = 'decoding'", "the decoding of its model is"),
+        ("UPDATE manifest SET value = '\"\"' WHERE key = 'model'", "the model of its model is ''"),
+        ("UPDATE invocations SET hardware = '[1]'", "its hardware is no list of names and values"),
+        ("UPDATE invocations SET hardware = '{\"a\": NaN}'", "not JSON compliant"),
+        (f"UPDATE invocations SET hardware = '{'[' * 9999}{']' * 9999}'", "recursion"),
+        ("UPDATE samples SET hash = 'zz' || hash", "not hexadecimal digits"),
+        ("UPDATE samples SET hash = 'abc'", "not hexadecimal digits"),
+        ("UPDATE responses SET status = 'error' WHERE request = (SELECT id FROM requests LIMIT 1)", "errors of sib200"),
+        ("DELETE FROM responses WHERE request = (SELECT id FROM requests LIMIT 1)", "errors of sib200 .* answers give"),
+        ("UPDATE scores SET statistics = '[3, 1]'", "lies outside its metric's scale|says 0.3 over 40 items"),
+    ],
+)
+def test_a_forged_run_is_refused(tmp_path: Path, statement: str, message: str) -> None:
+    path = run_sib200(tmp_path / "1.run.db", Scripted("hf:a", knows(3)), [sentences("yor_Latn")])
+    with sqlite3.connect(path) as connection:
+        connection.execute(statement)
+    connection.close()
+    with pytest.raises(UsageError, match=message) as refused:
+        publish([path], tmp_path / "board")
+    assert "\n" not in str(refused.value)
+
+
+def test_the_reason_not_to_rank_is_this_programs_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = run_sib200(tmp_path / "1.run.db", Scripted("hf:a", knows(3)), [sentences("yor_Latn")])
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE cells SET cell = json_set(cell, '$.reasons.rank', 'of my own')")
+    connection.close()
+    publish([path], tmp_path / "a")
+    assert "rank" not in cells(tmp_path / "a")[0].reasons
+    task = tasks.get("sib200")
+    flawed = replace(task, varieties=(Variety("yor_Latn", flaw="legacy_encoding"),))
+    monkeypatch.setattr(tasks, "get", lambda name: flawed)
+    publish([path], tmp_path / "b")
+    assert cells(tmp_path / "b")[0].reasons["rank"] == "legacy_encoding"
+
+
+def test_a_dataset_that_a_run_does_not_name_is_unlocked(tmp_path: Path) -> None:
+    path = run_sib200(tmp_path / "1.run.db", Scripted("hf:a", knows(3)), [sentences("yor_Latn")])
+    with sqlite3.connect(path) as connection:
+        connection.execute("DELETE FROM datasets")
+    connection.close()
+    publish([path], tmp_path / "board")
+    assert cells(tmp_path / "board")[0].reasons["rank"] == "unlocked_data"
+
+
+def test_an_edited_snapshot_is_not_merged(tmp_path: Path) -> None:
+    one, two = (
+        run_sib200(tmp_path / f"{name}.run.db", Scripted(f"hf:{name}", knows(3)), [sentences("yor_Latn")])
+        for name in "ab"
+    )
+    info = publish([one], tmp_path / "board")
+    info.path.chmod(0o644)
+    with sqlite3.connect(info.path) as connection:
+        connection.execute("UPDATE cells SET value = 0.99")
+    connection.close()
+    with pytest.raises(snapshot.BoardError, match="holds another content than its name says; publish all runs to a"):
+        publish([two], tmp_path / "board")
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage", b"\xff\xfe", b"0123456789abcdef"])
+def test_a_board_that_points_nowhere_names_a_way_out(tmp_path: Path, content: bytes) -> None:
+    run = run_sib200(tmp_path / "1.run.db", Scripted("hf:a", knows(3)), [sentences("yor_Latn")])
+    publish([run], tmp_path / "board")
+    (tmp_path / "board" / snapshot.CURRENT).write_bytes(content)
+    with pytest.raises(snapshot.BoardError, match="publish all runs to a new board, or write the name of one in") as no:
+        publish([run], tmp_path / "board")
+    assert "\n" not in str(no.value)
+
+
+def test_publishing_the_same_again_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = run_sib200(tmp_path / "1.run.db", Scripted("hf:a", knows(3)), [sentences("yor_Latn")])
+    publish([run], tmp_path / "board")
+    monkeypatch.setattr(snapshot, "_sync", lambda path: pytest.fail("wrote"))
+    monkeypatch.setattr(store, "write", lambda *arguments: pytest.fail("wrote"))
+    assert not publish([run], tmp_path / "board").changed
+
+
+def test_a_name_that_looks_like_another_models_address_gets_its_own(tmp_path: Path) -> None:
+    blocks = [sentences("yor_Latn")]
+    twins = [run_sib200(tmp_path / f"{n}.run.db", Scripted("hf:a", knows(3), n), blocks) for n in "12"]
+    taken = publish(twins, tmp_path / "board").published[0].slug
+    like = run_sib200(tmp_path / "3.run.db", Scripted(taken, knows(3)), blocks)
+    slugs = {model.slug for model in publish([*twins, like], tmp_path / "board").published}
+    assert len(slugs) == 3 and taken not in slugs
 
 
 def test_two_publishes_at_once_are_refused(runs: list[Path], tmp_path: Path) -> None:
