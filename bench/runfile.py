@@ -114,13 +114,11 @@ class RunFile:
             raise UsageError(f"another process is writing {path}; wait for it, or give another --output") from error
         except OSError as error:
             raise UsageError(f"cannot write {path}: {error.strerror}") from error
-        try:
-            connection = _connect(path, write=True)
-            run = cls(path, connection, lock)
+        with contextlib.ExitStack() as undo:
+            undo.callback(lock.release)
+            run = cls(path, _connect(path, write=True), lock)
             run._check_identity(identity)
-        except BaseException:
-            lock.release()
-            raise
+            undo.pop_all()
         return run
 
     @classmethod

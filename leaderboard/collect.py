@@ -3,37 +3,24 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, astuple, dataclass, fields, replace
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
-import kernels
-import languages
 import tasks
 from bench.records import BenchError, Cell, UsageError
 from bench.runfile import Identity, RunFile
-from bench.statistics import interval
-from bench.summary import ERRORS_ALLOWED, TOO_FEW_ITEMS, bounds, drawn_with, seed
-from leaderboard import arrays
-from leaderboard.records import Block, DatasetFile, PromptFacts, Published, RunFacts, Scored, Stamp, TaskFacts
+from bench.summary import ERRORS_ALLOWED, TOO_FEW_ITEMS
+from leaderboard.checks import Tally, check_counts, check_fields, check_writable, name_of, place_of, scored_rows
+from leaderboard.records import Block, DatasetFile, PromptFacts, Published, RunFacts, Stamp, TaskFacts
 from tasks import lock
-
-TOLERANCE = 1e-9
-"""Two machines may add up floats in another order; a value that its own scores do not give differs by far more."""
 
 TOO_MANY_ERRORS, UNLOCKED, TOO_FEW = "too_many_errors", "unlocked_data", "too_few_items"
 
 EMBEDDED = "cldr"
 """The dataset inside this program; its version is part of its tasks' versions, so it needs no lock."""
-
-LARGEST = 2**63 - 1
-"""No column of a snapshot holds a larger number."""
 
 _DIGEST = re.compile("[0-9a-f]{8,}")
 
@@ -54,16 +41,6 @@ class Withheld:
     reason: str
     errors: int
     asked: int
-
-
-@dataclass(slots=True)
-class Tally:
-    """What became of the requests of one task, language and way of asking; one without an answer is an error."""
-
-    asked: int = 0
-    errors: int = 0
-    skipped: int = 0
-    why_skipped: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +96,7 @@ def _collect(path: Path, run: RunFile) -> Contribution:
     if not cells:
         if not run.answered():
             raise UsageError(f"{path} holds no answers yet; run again before publishing")
-        raise UsageError(f"{path} is not scored yet; run again, or `bench rescore {path}`")
+        raise UsageError(f"{path} is not scored yet; run again, or `python -m bench rescore {path}`")
     facts = _facts(run)
     first = {(cell.task, cell.task_version): cell for cell in reversed(cells)}
     declared = {name: _declared(path, cell) for name, cell in first.items()}
@@ -128,13 +105,13 @@ def _collect(path: Path, run: RunFile) -> Contribution:
     published: dict[CellKey, Published] = {}
     withheld = []
     for found in cells:
-        _check(path, identity, found)
+        check_fields(path, identity, found)
         tally = tallies.get(key(found)[:-1], Tally())
-        _check_counts(path, found, tally)
+        check_counts(path, found, tally)
         cell = _ranked(found, tally, locked=declared[found.task, found.task_version].dataset in locked)
         if key(cell) in published:
-            raise UsageError(f"{path} has two cells for {_name(cell)}; `bench rescore {path}` mends it")
-        scored = _scored(path, cell, scores.get(key(cell), {}), stamps[block(cell)])
+            raise UsageError(f"{path} has two cells for {name_of(cell)}; `python -m bench rescore {path}` mends it")
+        scored = scored_rows(path, cell, scores.get(key(cell), {}), stamps[block(cell)])
         if cell.errors > ERRORS_ALLOWED * tally.asked:
             withheld.append(
                 Withheld(
@@ -151,7 +128,7 @@ def _collect(path: Path, run: RunFile) -> Contribution:
             published[key(cell)] = Published(_without_value(cell), None)
         else:
             published[key(cell)] = Published(cell, scored)
-    _check_writable(identity, facts, stamps, published.values())
+    check_writable(identity, facts, stamps, published.values())
     return Contribution(path, identity, facts, tuple(declared.values()), stamps, published, tuple(withheld))
 
 
@@ -185,7 +162,7 @@ def _ranked(cell: Cell, tally: Tally, *, locked: bool) -> Cell:
     varieties = tasks.get(cell.task).varieties
     places = [one for one in varieties if (one.language, one.variety) == (cell.language, cell.variety)]
     if not places:
-        raise ValueError(f"{cell.task} has no {_place(cell)}")
+        raise ValueError(f"{cell.task} has no {place_of(cell)}")
     few = TOO_FEW if cell.value is not None and cell.n < TOO_FEW_ITEMS else ""
     why = places[0].flaw or ("" if locked else UNLOCKED) or few or tally.why_skipped
     reasons = {name: code for name, code in cell.reasons.items() if name != "rank"}
@@ -256,130 +233,6 @@ def _scores(
     return stamps, tallies, scores
 
 
-def _check(path: Path, identity: Identity, cell: Cell) -> None:
-    """Raises `UsageError` unless every field holds what its type says and names what this program knows."""
-    for field in fields(Cell):
-        value: Any = getattr(cell, field.name)
-        if not _fits(value, str(field.type)):
-            raise UsageError(f"{path}: {field.name} of {_name(cell)} is {value!r}, which no run of this program writes")
-    if cell.model != identity.model:
-        raise UsageError(f"{path}: a cell is of {cell.model!r}, the run of {identity.model!r}")
-    try:
-        known = languages.get(cell.language).code
-    except languages.LanguageError as error:
-        raise UsageError(f"{path}: {error}") from error
-    if known != cell.language:
-        raise UsageError(f"{path}: {cell.language} is no canonical code; the registry has {known}")
-
-
-def _fits(value: Any, annotation: str) -> bool:
-    if value is None:
-        return "None" in annotation
-    kind = annotation.removesuffix(" | None")
-    if kind == "float":
-        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    if kind == "int":
-        return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= LARGEST
-    if kind.startswith("Mapping"):
-        return isinstance(value, dict) and all(isinstance(each, str) for pair in value.items() for each in pair)
-    return isinstance(value, {"str": str, "bool": bool}[kind])
-
-
-def _check_counts(path: Path, cell: Cell, tally: Tally) -> None:
-    """Raises `UsageError` unless a cell counts its requests as its run's answers do."""
-    for name, said, right in (
-        ("errors", cell.errors, tally.errors),
-        ("skipped", cell.skipped, tally.skipped),
-        ("n", cell.n, tally.asked - tally.errors - tally.skipped),
-    ):
-        if said != right:
-            raise UsageError(
-                f"{path}: {name} of {_name(cell)} is {said}, its answers give {right}; `bench rescore {path}` mends it"
-            )
-
-
-def _scored(path: Path, cell: Cell, rows: Mapping[str, Sequence[int]], stamps: Mapping[str, Stamp]) -> Scored | None:
-    """The scores along the items. Raises `UsageError` where the cell's numbers do not follow from them."""
-    metric = kernels.metric(cell.metric)
-    if cell.value is None:
-        numbers = (cell.normalised, cell.chance, cell.ci_low, cell.ci_high, cell.worst, cell.best)
-        if rows or cell.n or numbers != (None,) * len(numbers):
-            raise UsageError(f"{path}: {_name(cell)} has no value and yet scores; `bench rescore {path}` mends it")
-        _compare(path, cell, _from_task(cell))
-        return None
-    scored = arrays.align(rows, tuple(sorted(stamps)), metric.columns)
-    there = arrays.present(scored)
-    statistics = scored.statistics[there].astype(np.int64)
-    found = float(metric.from_statistics(statistics.sum(axis=0, keepdims=True))[0])
-    if len(statistics) != cell.n or not math.isclose(found, cell.value, rel_tol=TOLERANCE, abs_tol=TOLERANCE):
-        raise UsageError(
-            f"{path}: {_name(cell)} says {cell.value} over {cell.n} items, its scores give {found} over "
-            f"{len(statistics)}; `bench rescore {path}` mends it"
-        )
-    chance = _chance(cell, metric)
-    if (statistics < 0).any() or chance is None or not (0 <= chance <= metric.best and 0 <= found <= metric.best):
-        raise UsageError(f"{path}: {_name(cell)} lies outside its metric's scale; `bench rescore {path}` mends it")
-    clusters = [drawn_with(item, stamps[item].cluster) for item, here in zip(scored.items, there, strict=True) if here]
-    drawn = interval(metric, statistics, clusters, seed(cell.task, cell.language, cell.metric))
-    worst: float | None = cell.value
-    best: float | None = cell.value
-    if cell.errors:
-        worst, best = bounds(statistics, cell.errors) if metric.best == 1 else (None, None)
-    numbers_of = {
-        "chance": chance,
-        "normalised": None if chance == metric.best else (cell.value - chance) / (metric.best - chance),
-        "ci_low": drawn.low,
-        "ci_high": drawn.high,
-        "worst": worst,
-        "best": best,
-    }
-    _compare(path, cell, {**numbers_of, **_from_task(cell)})
-    return scored
-
-
-def _chance(cell: Cell, metric: kernels.Metric) -> float | None:
-    """The task's word for what blind choice scores; the cell's own only where the options of each question decide."""
-    task = tasks.get(cell.task)
-    if task.chance is not None:
-        return task.chance * metric.best
-    return 0.0 if task.kind == "generation" else cell.chance
-
-
-def _from_task(cell: Cell) -> dict[str, float | None]:
-    """What a cell says of its task, as the task declares it."""
-    task = tasks.get(cell.task)
-    if cell.metric not in task.metrics:
-        raise ValueError(f"{task.name} has no metric {cell.metric!r}")
-    return {"headline": cell.metric == task.metrics[0], "floor": task.floor}
-
-
-def _compare(path: Path, cell: Cell, derived: Mapping[str, float | None]) -> None:
-    """Raises `UsageError` where a cell says another number than follows from its scores and its task."""
-    for name, right in derived.items():
-        said = getattr(cell, name)
-        same = said is right if said is None or right is None else math.isclose(said, right, rel_tol=1e-6, abs_tol=1e-9)
-        if not same:
-            raise UsageError(
-                f"{path}: {name} of {_name(cell)} is {said}, its scores give {right}; `bench rescore {path}` mends it"
-            )
-
-
-def _check_writable(
-    identity: Identity,
-    facts: RunFacts,
-    stamps: Mapping[Block, Mapping[str, Stamp]],
-    published: Iterable[Published],
-) -> None:
-    """Raises `ValueError` where a text or number could not be written: half a surrogate pair, or not a number."""
-    every = [
-        astuple(identity),
-        asdict(facts),
-        [asdict(each.cell) for each in published],
-        [[astuple(place), [[item, stamp.cluster] for item, stamp in each.items()]] for place, each in stamps.items()],
-    ]
-    json.dumps(every, ensure_ascii=False, allow_nan=False).encode()
-
-
 def _without_value(cell: Cell) -> Cell:
     return replace(
         cell,
@@ -391,15 +244,6 @@ def _without_value(cell: Cell) -> Cell:
         best=None,
         reasons={**cell.reasons, "value": TOO_MANY_ERRORS},
     )
-
-
-def _name(cell: Cell) -> str:
-    # One line and no half characters, whatever the file says.
-    return " ".join(f"{cell.task} {_place(cell)} {cell.metric}".encode(errors="replace").decode().split())
-
-
-def _place(cell: Cell) -> str:
-    return f"{cell.language}{cell.variety and '-' + cell.variety}"
 
 
 def check_same_items(
