@@ -131,8 +131,8 @@ class RunFile:
     def _check_identity(self, identity: Identity) -> None:
         found = self.manifest()
         if not found:
-            with self._connection:
-                self._connection.executemany(
+            with self._writing() as connection:
+                connection.executemany(
                     "INSERT INTO manifest VALUES (?, ?)",
                     [(key, json.dumps(value)) for key, value in {**asdict(identity), "format": VERSION}.items()],
                 )

@@ -6,6 +6,7 @@ wrong arguments or input, 130 interrupted.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import io
 import os
@@ -74,20 +75,31 @@ def main(arguments: Sequence[str]) -> int:
     signal.signal(signal.SIGTERM, _terminate)
     _prepare_streams()
     try:
-        return int(bench.main(list(arguments), prog_name="python -m bench", standalone_mode=False) or 0)
-    except BrokenPipeError:
-        # The reader (`head`) has seen enough. Python would complain once more when it flushes standard output.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except SystemExit:
-        return 0  # click's own answer to a reader that has gone; it has silenced both streams already
+        # Not `bench.main`: it turns a broken pipe and Ctrl-C into exits of its own.
+        with bench.make_context("python -m bench", list(arguments)) as context:
+            code = int(bench.invoke(context) or 0)
+    except click.exceptions.Exit as done:  # --help
+        code = done.exit_code
     except click.exceptions.NoArgsIsHelpError as shown:
         click.echo(shown.format_message(), err=True)
-        return 2
+        code = 2
+    except BrokenPipeError:
+        code = 0  # the reader (`head`) has seen enough
     except (click.ClickException, click.Abort, KeyboardInterrupt, OSError, BenchError) as error:
         message, code = _explain(error)
-        click.echo(f"bench: {' '.join(message.split())}", err=True)
-        return code
+        with contextlib.suppress(BrokenPipeError):
+            click.echo(f"bench: {' '.join(message.split())}", err=True)
+    _flush()
+    return code
+
+
+def _flush() -> None:
+    """Writes out what is buffered; where nobody reads any more, Python must not complain of it at its end."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _explain(error: BaseException) -> tuple[str, int]:

@@ -46,8 +46,12 @@ def watch(title: str, total: int) -> Iterator[Progress]:
             left = f", {(total - done) / rate:,.0f} s left" if rate else ""
             console.print(f"{title}: {done:,} of {total:,}, {rate:,.1f}/s{left}", highlight=False, soft_wrap=True)
 
-    with contextlib.ExitStack() as shown:
-        with contextlib.suppress(BrokenPipeError, SystemExit):
-            if console.is_terminal:  # elsewhere rich would print an empty line at the end, disabled or not
-                shown.enter_context(bar)
+    shown = contextlib.ExitStack()
+    with contextlib.suppress(BrokenPipeError, SystemExit):
+        if console.is_terminal:  # elsewhere rich would print an empty line at the end, disabled or not
+            shown.enter_context(bar)
+    try:
         yield advance
+    finally:
+        with contextlib.suppress(BrokenPipeError, SystemExit):
+            shown.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -127,7 +128,8 @@ def run(
             finished.append(paths[name])
     finally:  # what is finished is shown, whatever became of the next model
         if finished:
-            _report(finished, as_json)
+            with contextlib.suppress(BrokenPipeError):  # who looks away does not change how the run ended
+                _report(finished, as_json)
     return code
 
 
@@ -206,11 +208,12 @@ def _verdict(name: str, outcome: Outcome, path: Path) -> int:
     more = "the same command asks for the rest"
     if name.startswith("replies:"):
         more = "add the missing ids to the file and give another --output"
-    click.echo(
-        f"bench: {name}: {missing:,} of {outcome.planned:,} requests have no answer: {reason}; "
-        f"what was answered is in {path}; {more}",
-        err=True,
-    )
+    with contextlib.suppress(BrokenPipeError):
+        click.echo(
+            f"bench: {name}: {missing:,} of {outcome.planned:,} requests have no answer: {reason}; "
+            f"what was answered is in {path}; {more}",
+            err=True,
+        )
     return 1
 
 

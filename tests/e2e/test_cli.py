@@ -133,6 +133,16 @@ def test_progress_that_nobody_reads_ends_no_run(tmp_path: Path) -> None:
     assert done.stdout.split() == ["0"]
 
 
+def test_an_incomplete_run_is_no_success_because_nobody_reads_it(bench: Bench, tmp_path: Path) -> None:
+    planned = [json.loads(line) for line in bench("plan", *SMALL).stdout.splitlines()]
+    (tmp_path / "r.jsonl").write_text("".join(json.dumps({"id": p["id"], "text": "A"}) + "\n" for p in planned[:-3]))
+    line = f"{sys.executable} -m bench run -m replies:r.jsonl {' '.join(SMALL)} 2>&1 | true; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(
+        ["/bin/bash", "-c", line], cwd=tmp_path, capture_output=True, text=True, check=True, env=environment()
+    )
+    assert done.stdout.split() == ["1"]
+
+
 @pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "<&-"])
 def test_closed_streams_are_no_failure(tmp_path: Path, closed: str) -> None:
     for arguments in (f"run {' '.join(SMALL)}", "doctor", "list tasks"):
