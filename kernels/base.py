@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from kernels.text import Text
 
 Statistics = NDArray[np.int64]
 Scores = NDArray[np.float64]
 References = Sequence[Sequence[str | None]]
 """Streams, each as long as the hypotheses. None where a segment has fewer references than others."""
-Streams = Sequence[Sequence[str]]
-"""What sacreBLEU's annotations say of references, although it takes None as well."""
+Backend = Literal["auto", "gpu", "cpu"]
+"""Where statistics are made; `auto` takes the GPU where there is one and the corpus is large enough to be worth it."""
+UNIT = 10**9
+"""A mean of fractions (a token F1, ROUGE-L) is summed in billionths: exact in int64, and the same in any order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +39,15 @@ class Result:
 class Metric(Protocol):
     """One metric with its options fixed.
 
-    `name` is the name as sacreBLEU prints it, `columns` how many integers a segment has, `best` the largest score.
+    `name` is the name as sacreBLEU prints it, `columns` how many integers a segment has, `best` the best score there
+    is, `higher_is_better` false for error rates, `binary` true where a segment's statistics are (0 or 1, 1).
     """
 
     name: str
     columns: int
     best: float
+    higher_is_better: bool
+    binary: bool
 
     def statistics(self, hypotheses: Sequence[str], references: References) -> Statistics:
         """Integers of shape (segments, columns). Raises `ValueError` for streams of unequal length."""
@@ -56,28 +63,52 @@ class Metric(Protocol):
 
 
 def score(metric: Metric, hypotheses: Sequence[str], references: References) -> Result:
-    """Scores a corpus. Raises `ValueError` for an empty corpus or streams of unequal length."""
-    if not hypotheses:
+    """Scores a corpus. Raises `ValueError` for an empty one or unequal lengths, `TypeError` for what is no text."""
+    written, streams = checked(hypotheses, references)
+    if not len(written):
         raise ValueError("nothing to score: no hypotheses")
-    statistics = metric.statistics(hypotheses, references)
+    statistics = metric.statistics(written, streams)  # type: ignore[arg-type]
     (corpus,) = metric.from_statistics(statistics.sum(axis=0, keepdims=True))
-    counts = {sum(reference is not None for reference in segment) for segment in zip(*references, strict=True)}
     return Result(
         name=metric.name,
         score=float(corpus),
         segments=metric.segment_scores(statistics),
         statistics=statistics,
-        signature=metric.signature(counts.pop() if len(counts) == 1 else -1),
+        signature=metric.signature(reference_count(streams)),
     )
 
 
-def check(hypotheses: Sequence[str], references: References) -> None:
-    """Raises `ValueError` unless every stream of references is as long as the hypotheses."""
+def checked(hypotheses: Sequence[str], references: References) -> tuple[Text, list[Text]]:
+    """Both sides as `Text`. Raises unless every stream is as long as the hypotheses and every segment has a reference.
+
+    `ValueError` says which stream or segment is wrong; `TypeError` that something is no sequence of text.
+    """
+    written = _stream("the hypotheses", hypotheses)
+    if isinstance(references, str) or not isinstance(references, Sequence):
+        raise TypeError("references must be a list of streams, each a list of texts")
     if not references:
         raise ValueError("no references: at least one stream is needed")
-    for number, stream in enumerate(references, start=1):
-        if len(stream) != len(hypotheses):
-            raise ValueError(f"{len(hypotheses)} hypotheses but {len(stream)} references in stream {number}")
-    for number, segment in enumerate(zip(*references, strict=True), start=1):
-        if all(reference is None for reference in segment):
-            raise ValueError(f"segment {number} has no reference")
+    if None in written:
+        number = next(number for number, segment in enumerate(written, start=1) if segment is None)
+        raise TypeError(f"hypothesis {number} is None; an empty answer is ''")
+    streams = [_stream(f"stream {number} of the references", s) for number, s in enumerate(references, start=1)]
+    for number, stream in enumerate(streams, start=1):
+        if len(stream) != len(written):
+            raise ValueError(f"{len(written)} hypotheses but {len(stream)} references in stream {number}")
+    missing = np.flatnonzero(~np.any([stream.present for stream in streams], axis=0))
+    if len(missing):
+        raise ValueError(f"segment {missing[0] + 1} has no reference")
+    return written, streams
+
+
+def _stream(what: str, segments: Sequence[str | None]) -> Text:
+    if isinstance(segments, (str, bytes)) or not isinstance(segments, Sequence):
+        hint = "; put it in a list: [references]" if isinstance(segments, str) and "stream" in what else ""
+        raise TypeError(f"{what} must be a list of texts, not {type(segments).__name__}{hint}")
+    return Text.of(segments)
+
+
+def reference_count(streams: Sequence[Text]) -> int:
+    """How many references each segment has; -1 where that varies."""
+    counts = set(np.sum([stream.present for stream in streams], axis=0).tolist())
+    return int(counts.pop()) if len(counts) == 1 else -1

@@ -1,0 +1,207 @@
+"""The counts behind chrF and chrF++ (Popović 2015, 2017), compiled; equal to sacreBLEU's integer for integer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kernels.compiled import compiled
+from kernels.ngrams import ABSENT, BITS, PACKED_ORDER, PACKED_SYMBOLS, UNKNOWN, chained, packed, slot, table_bits
+from kernels.text import WHITE, Units
+
+PUNCTUATION = np.zeros(128, dtype=np.bool_)
+PUNCTUATION[[ord(mark) for mark in "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"]] = True
+
+
+def counts(hyp: Units, ref: Units, char_order: int, word_order: int, whitespace: bool) -> NDArray[np.int64]:
+    """Of each pair, order by order, the n-grams of the hypothesis, of the reference, and in both.
+
+    Shape (segments, 3 * (char_order + word_order)). With no reference n-gram of an order the hypothesis has 0 as well,
+    as in sacreBLEU. `hyp` and `ref` are of equal length; both are `Units.wide()`.
+    """
+    matches = np.zeros((len(hyp), char_order + word_order), dtype=np.int32)
+    lengths = np.zeros((len(hyp), 4), dtype=np.int64)
+    _pairs(
+        hyp.units, hyp.offsets, ref.units, ref.offsets, char_order, word_order, whitespace,
+        WHITE, PUNCTUATION, matches, lengths,
+    )  # fmt: skip
+    statistics: NDArray[np.int64] = columns(matches, lengths, char_order, word_order)
+    return statistics
+
+
+def columns(matches: Any, lengths: Any, char_order: int, word_order: int, xp: Any = np) -> Any:
+    """Statistics from matches (segments x orders) and lengths: characters of both sides, words of both sides."""
+    statistics = xp.empty((len(matches), char_order + word_order, 3), dtype=xp.int64)
+    statistics[:, :, 2] = matches
+    for order in range(char_order + word_order):
+        side, shorter = (0, order) if order < char_order else (2, order - char_order)
+        reference = xp.maximum(lengths[:, side + 1] - shorter, 0)
+        statistics[:, order, 0] = xp.where(reference > 0, xp.maximum(lengths[:, side] - shorter, 0), 0)
+        statistics[:, order, 1] = reference
+    return statistics.reshape(len(matches), -1)
+
+
+@compiled
+def strip(units: Any, start: int, end: int, white: Any, keep: bool, out: Any) -> int:
+    """Copies the code points that are no white space, or with `keep` all of them; returns how many."""
+    length = 0
+    for i in range(start, end):
+        unit = units[i]
+        if keep or unit > 0x3000 or not white[unit]:
+            out[length] = unit
+            length += 1
+    return length
+
+
+@compiled
+def _number(units: Any, count: int, stamp: Any, local: Any, turn: int) -> int:
+    """Gives the distinct symbols the ids 1, 2, ... in `local`, valid where `stamp` is this turn; returns how many."""
+    symbols = 0
+    for i in range(count):
+        unit = units[i]
+        if stamp[unit] != turn:
+            stamp[unit] = turn
+            symbols += 1
+            local[unit] = symbols
+    return symbols
+
+
+@compiled
+def _pack(units: Any, count: int, stamp: Any, local: Any, turn: int, keys: Any) -> None:
+    """`keys[i]` holds symbols i to i+5 in 60 bits, the first lowest: an n-gram is its lowest 10 n bits."""
+    full = np.uint64((1 << (BITS * PACKED_ORDER)) - 1)
+    key = np.uint64(0)
+    for i in range(count - 1, -1, -1):
+        unit = units[i]
+        symbol = np.uint64(local[unit]) if stamp[unit] == turn else np.uint64(ABSENT)
+        key = ((key << np.uint64(BITS)) | symbol) & full
+        keys[i] = key
+
+
+@compiled
+def word_spans(units: Any, start: int, end: int, white: Any, punctuation: Any, spans: Any) -> int:
+    """Word spans, one ASCII punctuation mark split off a word of two or more: the last one first (Popović's rule)."""
+    words = 0
+    i = start
+    while i < end:
+        while i < end and units[i] <= 0x3000 and white[units[i]]:
+            i += 1
+        if i >= end:
+            break
+        first = i
+        while i < end and (units[i] > 0x3000 or not white[units[i]]):
+            i += 1
+        cut = 0
+        if i - first > 1:
+            if units[i - 1] < 128 and punctuation[units[i - 1]]:
+                cut = i - 1
+            elif units[first] < 128 and punctuation[units[first]]:
+                cut = first + 1
+        spans[2 * words] = first
+        if cut:
+            spans[2 * words + 1] = cut
+            words += 1
+            spans[2 * words] = cut
+        spans[2 * words + 1] = i
+        words += 1
+    return words
+
+
+@compiled
+def hash_span(units: Any, start: int, end: int) -> Any:
+    """FNV-1a over code points; only says where to look."""
+    key = np.uint64(1469598103934665603)
+    for i in range(start, end):
+        key = (key ^ np.uint64(units[i])) * np.uint64(1099511628211)
+    return key
+
+
+@compiled
+def _same(one: Any, first: int, length: int, other: Any, second: int) -> bool:
+    i = 0
+    while i < length and one[first + i] == other[second + i]:
+        i += 1
+    return i == length
+
+
+@compiled
+def intern(
+    ref: Any, ref_spans: Any, refs: int, hyp: Any, hyp_spans: Any, hyps: int, table: Any, names: Any, rid: Any, hid: Any
+) -> None:
+    """Ids of words: that of the reference's first equal word, compared character by character, or `UNKNOWN`."""
+    bits = table_bits(refs)
+    last = np.uint64((1 << bits) - 1)
+    for i in range(1 << bits):
+        names[i] = -1
+    for side in range(2):
+        units, spans, count = (ref, ref_spans, refs) if side == 0 else (hyp, hyp_spans, hyps)
+        for i in range(count):
+            start, length = spans[2 * i], spans[2 * i + 1] - spans[2 * i]
+            key = hash_span(units, start, start + length)
+            at = slot(key, bits)
+            found = -1
+            while names[at] >= 0 and found < 0:
+                other = names[at]
+                at_other = ref_spans[2 * other]
+                if (
+                    table[at] == key
+                    and ref_spans[2 * other + 1] - at_other == length
+                    and _same(units, start, length, ref, at_other)
+                ):
+                    found = other
+                at = (at + np.uint64(1)) & last
+            if side == 1:
+                hid[i] = UNKNOWN if found < 0 else np.uint32(found)
+            elif found >= 0:
+                rid[i] = found
+            else:
+                names[at] = i
+                table[at] = key
+                rid[i] = i
+
+
+@compiled
+def _pairs(
+    hyp: Any, hyp_offsets: Any, ref: Any, ref_offsets: Any, char_order: int, word_order: int, whitespace: bool,
+    white: Any, punctuation: Any, matches: Any, lengths: Any,
+) -> None:  # fmt: skip
+    longest = 1
+    for i in range(len(matches)):
+        longest = max(longest, hyp_offsets[i + 1] - hyp_offsets[i], ref_offsets[i + 1] - ref_offsets[i])
+    size = max(1 << BITS, 1 << table_bits(longest))
+    stamp, local = np.zeros(0x110000, np.int32), np.zeros(0x110000, np.int32)
+    hyp_ids, ref_ids = np.empty(longest, np.uint32), np.empty(longest, np.uint32)
+    hyp_keys, ref_keys = np.empty(longest, np.uint64), np.empty(longest, np.uint64)
+    hyp_names, ref_names = np.empty(longest, np.int32), np.empty(longest, np.int32)
+    alive = np.empty(longest, np.uint32)
+    hyp_spans, ref_spans = np.empty(2 * longest, np.int64), np.empty(2 * longest, np.int64)
+    table, counted, names = np.empty(size, np.uint64), np.zeros(size, np.int32), np.empty(size, np.int32)
+    for i in range(len(matches)):
+        h0, h1, r0, r1 = hyp_offsets[i], hyp_offsets[i + 1], ref_offsets[i], ref_offsets[i + 1]
+        if char_order > 0:
+            hyps = strip(hyp, h0, h1, white, whitespace, hyp_ids)
+            refs = strip(ref, r0, r1, white, whitespace, ref_ids)
+            lengths[i, 0], lengths[i, 1] = hyps, refs
+            if hyps > 0 and refs > 0:
+                small = char_order <= PACKED_ORDER
+                if small and _number(ref_ids, refs, stamp, local, i + 1) <= PACKED_SYMBOLS:
+                    _pack(hyp_ids, hyps, stamp, local, i + 1, hyp_keys)
+                    _pack(ref_ids, refs, stamp, local, i + 1, ref_keys)
+                    packed(hyp_keys, hyps, ref_keys, refs, char_order, matches[i], table, counted, alive)
+                else:
+                    chained(
+                        hyp_ids, hyps, ref_ids, refs, char_order, matches[i], table, counted, names,
+                        hyp_names, ref_names,
+                    )  # fmt: skip
+        if word_order > 0:
+            hyps = word_spans(hyp, h0, h1, white, punctuation, hyp_spans)
+            refs = word_spans(ref, r0, r1, white, punctuation, ref_spans)
+            lengths[i, 2], lengths[i, 3] = hyps, refs
+            if hyps > 0 and refs > 0:
+                intern(ref, ref_spans, refs, hyp, hyp_spans, hyps, table, names, ref_ids, hyp_ids)
+                chained(
+                    hyp_ids, hyps, ref_ids, refs, word_order, matches[i][char_order:], table, counted, names,
+                    hyp_names, ref_names,
+                )  # fmt: skip
