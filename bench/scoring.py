@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 import kernels
 from bench.extraction import choice
 from bench.records import Mode, Outcome, Response, Score
 from bench.text import one_line
+from kernels.choices import choose
 from tasks.records import Sample, Task
 
 RIGHT, WRONG = (1, 1), (0, 1)
@@ -28,7 +30,7 @@ def score(task: Task, answered: Sequence[Answered]) -> list[Score]:
     """The scores of the answers with status `ok` to one task: every metric of every answer."""
     usable = [one for one in answered if one.response.status == "ok"]
     if task.kind == "choice":
-        return [_choice(one) for one in usable]
+        return [_choice(one, likeliest) for one, likeliest in zip(usable, _likeliest(usable), strict=True)]
     texts = [one_line(one.response.text).strip() for one in usable]
     references = streams([one.sample for one in usable])
     scores = []
@@ -51,24 +53,28 @@ def streams(samples: Sequence[Sample]) -> list[list[str | None]]:
     ]
 
 
-def _choice(one: Answered) -> Score:
+def _choice(one: Answered, likeliest: int | None) -> Score:
     outcome: Outcome = "scored"
     if one.mode == "generate":
         chosen = choice(one.response.text, one.sample.options)
         if chosen is None:
             outcome = "unparsed" if one.response.text.strip() else _silent(one.response)
     else:
-        chosen = _likeliest(one.response.loglikelihoods, len(one.sample.options))
+        chosen = likeliest
         if chosen is None:
             outcome = "unparsed"
     return Score(one.response.request, "accuracy", outcome, RIGHT if chosen == one.sample.answer else WRONG)
 
 
-def _likeliest(likelihoods: Sequence[float], options: int) -> int | None:
-    """The one most likely option; None where they say nothing: too few, not a number, or all impossible."""
-    if len(likelihoods) != options or any(map(math.isnan, likelihoods)) or max(likelihoods) == -math.inf:
-        return None
-    return max(range(options), key=likelihoods.__getitem__)
+def _likeliest(answered: Sequence[Answered]) -> list[int | None]:
+    """Each answer's most likely option; None where they say nothing: too few, not a number, or all impossible."""
+    told = [
+        one.response.loglikelihoods if len(one.response.loglikelihoods) == len(one.sample.options) else ()
+        for one in answered
+    ]
+    offsets = np.cumsum([0, *map(len, told)])
+    chosen = choose(np.array([value for values in told for value in values], dtype=np.float64), offsets)
+    return [None if option < 0 else option for option in chosen.tolist()]
 
 
 def _silent(response: Response) -> Outcome:
