@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import logging
+import sys
 import time
 from collections.abc import Iterator
 
@@ -14,6 +16,14 @@ from bench.watch import Progress
 
 LINE_SECONDS = 10
 """Where standard error is no terminal, a line as often as this."""
+
+
+def say_when_compiling() -> None:
+    """In a terminal, one line before the pause that a machine's first score makes."""
+    if sys.stderr.isatty():
+        logger = logging.getLogger("kernels")
+        logger.setLevel(logging.INFO)
+        logger.addHandler(logging.StreamHandler())
 
 
 @contextlib.contextmanager
