@@ -143,27 +143,43 @@ def _value(
     reasons = {}
     if found.reason:
         reasons["ci_low"] = reasons["ci_high"] = found.reason
-    if blind == 1:
-        reasons["normalised"] = "no_choice"
+    floor, normalised, lacking = on_scale(metric, value, blind)
+    if lacking:
+        reasons["normalised"] = lacking
+    if floor is None:
+        reasons["chance"] = lacking
     if len(counted) < TOO_FEW_ITEMS:
         reasons["rank"] = "too_few_items"
     worst: float | None = value
     best: float | None = value
     if failed:
         reasons["value"] = "incomplete"
-        worst, best = bounds(statistics, failed) if metric.best == 1 else (None, None)
+        worst, best = bounds(statistics, failed) if metric.binary else (None, None)
         if worst is None:  # one more text can move a corpus score anywhere
             reasons["worst"] = reasons["best"] = "corpus_metric"
     return Value(
         value=value,
-        normalised=None if blind == 1 else (value - blind * metric.best) / (metric.best - blind * metric.best),
-        chance=blind * metric.best,
+        normalised=normalised,
+        chance=floor,
         low=found.low,
         high=found.high,
         worst=worst,
         best=best,
         reasons=reasons,
     )
+
+
+def on_scale(metric: kernels.Metric, value: float, blind: float) -> tuple[float | None, float | None, str]:
+    """What blind choice scores, where a value lies between that and the best, and why there is none of the two.
+
+    Nothing bounds an error rate from above, so there is no worst score to measure it from.
+    """
+    if not metric.higher_is_better:
+        return None, None, "error_rate"
+    floor = blind * metric.best
+    if blind == 1:
+        return floor, None, "no_choice"
+    return floor, (value - floor) / (metric.best - floor), ""
 
 
 def drawn_with(item: str, cluster: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
+from bench.aggregate import by_way, macro
 from bench.records import Cell
 from bench.summary import TOO_FEW_ITEMS
 from leaderboard.records import Coverage, Mean, Model
@@ -36,12 +37,7 @@ def means(model: Model, cells: Iterable[Cell], declared: Mapping[tuple[str, str]
 
     `declared` maps a task and version to all of its languages, evaluated here or not.
     """
-    groups: dict[tuple[str, str, str, str, str, int], list[Cell]] = {}
-    for cell in cells:
-        if cell.headline:
-            way = (cell.task, cell.task_version, cell.metric, cell.mode, cell.prompt_language, cell.shots)
-            groups.setdefault(way, []).append(cell)
-    return [_mean(model, group, declared[way[0], way[1]]) for way, group in sorted(groups.items())]
+    return [_mean(model, group, declared[way[0], way[1]]) for way, group in sorted(by_way(cells).items())]
 
 
 def _mean(model: Model, group: Sequence[Cell], declared: Collection[str]) -> Mean:
@@ -101,18 +97,6 @@ def _commonest(reasons: Iterable[str]) -> str:
     """The commonest reason, of equally common ones the first by name; empty where there is none."""
     counted = sorted(Counter(reasons).items(), key=lambda pair: (-pair[1], pair[0]))
     return counted[0][0] if counted else ""
-
-
-def macro(cells: Iterable[Cell], field: str) -> float | None:
-    """The mean over languages of one field; several varieties of a language count as one language together."""
-    by_language: dict[str, list[float]] = {}
-    for cell in cells:
-        value: float | None = getattr(cell, field)
-        if value is not None:
-            by_language.setdefault(cell.language, []).append(value)
-    # Sorted, so that the last bit of the sum does not depend on the order in which runs were given.
-    shares = sorted(sum(sorted(values)) / len(values) for values in by_language.values())
-    return sum(shares) / len(shares) if shares else None
 
 
 def coverage(model: Model, cells: Iterable[Cell]) -> Coverage:

@@ -17,7 +17,7 @@ import tasks
 from bench.records import Cell, UsageError
 from bench.runfile import Identity
 from bench.statistics import interval
-from bench.summary import bounds, drawn_with, seed
+from bench.summary import bounds, drawn_with, on_scale, seed
 from leaderboard import arrays
 from leaderboard.records import Block, Published, RunFacts, Scored, Stamp
 
@@ -104,18 +104,20 @@ def scored_rows(
             f"{path}: {name_of(cell)} says {cell.value} over {cell.n} items, its scores give {found} over "
             f"{len(statistics)}; {_mend(path)}"
         )
-    chance = _chance(cell, metric)
-    if (statistics < 0).any() or chance is None or not (0 <= chance <= metric.best and 0 <= found <= metric.best):
+    blind = _blind(cell, metric)
+    most = metric.best if metric.higher_is_better else math.inf
+    if (statistics < 0).any() or blind is None or not (0 <= blind <= 1 and 0 <= found <= most):
         raise UsageError(f"{path}: {name_of(cell)} lies outside its metric's scale; {_mend(path)}")
     clusters = [drawn_with(item, stamps[item].cluster) for item, here in zip(scored.items, there, strict=True) if here]
     drawn = interval(metric, statistics, clusters, seed(cell.task, cell.language, cell.metric))
     worst: float | None = cell.value
     best: float | None = cell.value
     if cell.errors:
-        worst, best = bounds(statistics, cell.errors) if metric.best == 1 else (None, None)
+        worst, best = bounds(statistics, cell.errors) if metric.binary else (None, None)
+    chance, normalised, _ = on_scale(metric, cell.value, blind)
     numbers_of = {
         "chance": chance,
-        "normalised": None if chance == metric.best else (cell.value - chance) / (metric.best - chance),
+        "normalised": normalised,
         "ci_low": drawn.low,
         "ci_high": drawn.high,
         "worst": worst,
@@ -125,12 +127,14 @@ def scored_rows(
     return scored
 
 
-def _chance(cell: Cell, metric: kernels.Metric) -> float | None:
+def _blind(cell: Cell, metric: kernels.Metric) -> float | None:
     """The task's word for what blind choice scores; the cell's own only where the options of each question decide."""
     task = tasks.get(cell.task)
     if task.chance is not None:
-        return task.chance * metric.best
-    return 0.0 if task.kind == "generation" else cell.chance
+        return task.chance
+    if task.kind == "generation":
+        return 0.0
+    return None if cell.chance is None else cell.chance / metric.best
 
 
 def _from_task(cell: Cell) -> dict[str, float | None]:

@@ -35,6 +35,12 @@ METRICS = {
         MetricFacts("chrf", "chrF", "chrF", 100.0, "overlap of letters with a human text, 0 to 100"),
         MetricFacts("chrf++", "chrF++", "chrF", 100.0, "overlap of letters and words with a human text, 0 to 100"),
         MetricFacts("bleu", "BLEU", "BLEU", 100.0, "overlap of word sequences with a human text, 0 to 100"),
+        MetricFacts("ter", "TER", "TER", 0.0, "edits and shifts to reach a human text, for each 100 of its words"),
+        MetricFacts("cer", "CER", "CER", 0.0, "code points to change for each 100 of the right text"),
+        MetricFacts("cer-grapheme", "CER-grapheme", "CER-grapheme", 0.0, "letters to change for each 100"),
+        MetricFacts("wer", "WER", "WER", 0.0, "words to change for each 100 of the right text"),
+        MetricFacts("token_f1", "Token F1", "token F1", 1.0, "words shared with the expected answer"),
+        MetricFacts("rouge_l", "ROUGE-L", "ROUGE-L", 100.0, "words shared in the same order, 0 to 100"),
     )
 }
 
@@ -49,6 +55,11 @@ REASONS = {
     "legacy_encoding": "not counted: the dataset's text in this language is in a legacy encoding, not in Unicode",
     "unlocked_data": "not ranked: the data file is not in the lock yet",
     "corpus_metric": "no bounds: one more text can move this score anywhere",
+    "no_spread": "no interval: every resample gives the same value",
+    "error_rate": "not normalised: nothing bounds an error rate from above",
+    "other_items": "not in the mean: the models were not asked the same items",
+    "not_asked": "not in the mean: not every model was asked",
+    "speakers_unknown": "not in the mean: the number of speakers is unknown",
     "no_choice": "not normalised: there is one option to choose from",
     "prompt_truncated": "some questions were longer than the model reads, and were cut",
     "too_long": "some answers to choose from were longer than the model reads",
@@ -181,4 +192,4 @@ def people(count: int | None) -> str:
 
 def share(value: float, metric: str) -> str:
     """Where a value stands between zero and the metric's best, as a coordinate from 0 to 100."""
-    return f"{min(max(value / metric_of(metric).best, 0.0), 1.0) * 100:.1f}"
+    return f"{min(max(value / (metric_of(metric).best or 100.0), 0.0), 1.0) * 100:.1f}"

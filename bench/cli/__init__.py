@@ -25,6 +25,7 @@ VERBS = {
     "plan": ("bench.cli.run", "Print the requests that a run would make, as JSON lines."),
     "list": ("bench.cli.listing", "List tasks, languages, models or runs."),
     "show": ("bench.cli.show", "Print the results of a run as a table."),
+    "compare": ("bench.cli.compare", "Say in which languages a run is better than another, and how sure that is."),
     "score": ("bench.cli.score", "Score plain text files, a segment a line, as sacrebleu does."),
     "rescore": ("bench.cli.show", "Score the answers of a run anew, asking no model."),
     "export": ("bench.cli.export", "Write a run as parquet, csv, jsonl or a copy of the database."),

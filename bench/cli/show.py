@@ -7,12 +7,15 @@ import json
 import sys
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from bench.records import Cell, UsageError
 from bench.runfile import RunFile
+
+if TYPE_CHECKING:
+    from bench.aggregate import Aggregate
 
 run_argument = click.argument("run", type=click.Path(path_type=Path))
 
@@ -25,23 +28,56 @@ run_argument = click.argument("run", type=click.Path(path_type=Path))
     default="task",
     show_default=True,
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the cells as one JSON array.")
-@click.option("--csv", "as_csv", is_flag=True, help="Print the cells as CSV.")
-def show(run: Path, by: str, as_json: bool, as_csv: bool) -> None:
+@click.option("--aggregates", "only_aggregates", is_flag=True, help="Only the means over languages, not the cells.")
+@click.option("--json", "as_json", is_flag=True, help="Print the cells, or aggregates, as one JSON array.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print the cells, or aggregates, as CSV.")
+def show(run: Path, by: str, only_aggregates: bool, as_json: bool, as_csv: bool) -> None:
     """Prints the results of a run, by task unless told."""
     with RunFile.read(run) as opened:
         cells = scored_cells(opened)
-        manifest = opened.manifest()
-        answered, planned = len(opened.answered()), len(opened.planned())
+        title = f"{opened.manifest()['model']}, {len(opened.answered()):,} of {len(opened.planned()):,} answered"
+        if only_aggregates:
+            _show_aggregates(over_languages(opened), title, as_json=as_json, as_csv=as_csv)
+        elif as_json:
+            json.dump([asdict(cell) for cell in cells], sys.stdout, ensure_ascii=False)
+            sys.stdout.write("\n")
+        elif as_csv:
+            write_csv(cells, sys.stdout)
+        else:
+            from bench.cli.tables import print_aggregates, print_cells
+
+            print_cells(cells, by, title)
+            if by == "task":  # the other views are of single languages and groups of them
+                sys.stdout.flush()  # the scores of a large run take a few seconds to read
+                click.echo()
+                print_aggregates(over_languages(opened))
+
+
+def over_languages(run: RunFile) -> list[Aggregate]:
+    """The run's aggregates over languages, one a task and way of asking, as `show` and the leaderboard have them."""
+    from bench import arrays
+    from bench.aggregate import aggregates, by_way
+
+    found = arrays.read(run)
+    return [one for cells in by_way(found.cells).values() for one in aggregates(cells, found.arrays).models]
+
+
+def _show_aggregates(made: list[Aggregate], title: str, *, as_json: bool, as_csv: bool) -> None:
     if as_json:
-        json.dump([asdict(cell) for cell in cells], sys.stdout, ensure_ascii=False)
+        json.dump([asdict(one) for one in made], sys.stdout, ensure_ascii=False)
         sys.stdout.write("\n")
     elif as_csv:
-        write_csv(cells, sys.stdout)
+        rows = [asdict(one) for one in made]
+        writer = csv.DictWriter(sys.stdout, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        for row in rows:
+            lists = {name: json.dumps(value) for name, value in row.items() if isinstance(value, (tuple, dict))}
+            writer.writerow({**row, **lists})
     else:
-        from bench.cli.tables import print_cells
+        from bench.cli.tables import print_aggregates
 
-        print_cells(cells, by, f"{manifest['model']}, {answered:,} of {planned:,} answered")
+        click.echo(f"{title}\n")
+        print_aggregates(made)
 
 
 def scored_cells(run: RunFile) -> list[Cell]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import shutil
 import sys
+import textwrap
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 from tabulate import tabulate
@@ -14,6 +16,9 @@ from wcwidth import wcswidth
 
 import languages
 from bench.records import Cell
+
+if TYPE_CHECKING:
+    from bench.aggregate import Aggregate
 
 Key = Callable[[Cell], str]
 K = TypeVar("K", bound=Hashable)
@@ -165,6 +170,54 @@ def print_cells(cells: Sequence[Cell], by: str, title: str) -> None:
         if by == "language"
         else "\nMeans over languages of each task's headline metric; tasks are not averaged with one another."
     )
+
+
+def print_aggregates(made: Sequence[Aggregate]) -> None:
+    """The aggregates over languages, one row a task and way of asking."""
+    modes = {one.mode for one in made}
+    rows = [
+        (
+            f"{'+'.join(one.tasks)} ({one.mode})" if len(modes) > 1 else "+".join(one.tasks),
+            *(estimate(one, field) for field in ("macro", "speaker_weighted", "worst_decile")),
+            f"{len(one.languages):,}",
+            left_out(one.left_out),
+        )
+        for one in made
+    ]
+    columns = {"task": False, "macro mean": True, "speaker-weighted": True, "worst decile": True, "languages": True}
+    print_table(columns | {"left out": False}, rows, "Over languages, with 95 % intervals", 1)
+    click.echo()
+    note(
+        "Normalised scores: 0 is chance, 1 the best there is. A language counts with 20 items or more; the worst decile"
+        " is the mean of the lowest tenth of them."
+    )
+    unknown = {name for one in made for name in one.speakers_unknown}
+    if unknown:
+        note(f"Not in the speaker-weighted mean, as their speakers are not known: {_count(len(unknown), 'language')}.")
+
+
+def note(text: str) -> None:
+    """Prints running text in lines of at most 100 characters, shorter in a narrower terminal."""
+    click.echo(textwrap.fill(text, min(100, shutil.get_terminal_size((100, 24)).columns)))
+
+
+def estimate(aggregate: Aggregate, field: str) -> str:
+    """An aggregate's field with its interval, or the reason why it has none."""
+    value, low, high = (getattr(aggregate, name) for name in (field, f"{field}_low", f"{field}_high"))
+    if value is None:
+        return aggregate.reasons[field].replace("_", " ")
+    if low is None:
+        return f"{value:.3f} ({aggregate.reasons[f'{field}_low'].replace('_', ' ')})"
+    return f"{value:.3f} [{low:.3f}, {high:.3f}]"
+
+
+def left_out(why: Mapping[str, str]) -> str:
+    """How many languages are left out and the commonest reason: of equally common ones the first by name."""
+    if not why:
+        return "0"
+    counted = sorted(Counter(why.values()).items(), key=lambda pair: (-pair[1], pair[0]))
+    mostly = "mostly " if len(counted) > 1 else ""
+    return f"{len(why):,} ({mostly}{counted[0][0].replace('_', ' ')})"
 
 
 def _entry(found: Sequence[Cell], *, single: bool) -> str:

@@ -44,6 +44,14 @@ def test_run_show_rescore_export(bench: Bench, tmp_path: Path) -> None:
     (header, *rows) = csv.reader(bench("show", path, "--csv").stdout.splitlines())
     assert len(rows) == 2
     assert rows[0][header.index("value")] == str(shown[0]["value"])
+    (aggregate,) = json.loads(bench("show", path, "--aggregates", "--json").stdout)
+    assert aggregate["macro"] == pytest.approx(sum(cell["normalised"] for cell in shown) / 2)
+    assert aggregate["macro_low"] < aggregate["macro"] < aggregate["macro_high"]
+    assert aggregate["languages"] == ["swh_Latn", "yor_Latn"]
+    assert f"{aggregate['macro']:.3f} [{aggregate['macro_low']:.3f}" in bench("show", path).stdout
+    (row,) = csv.DictReader(bench("show", path, "--aggregates", "--csv").stdout.splitlines())
+    assert row["macro"] == str(aggregate["macro"])
+    assert "cldr-territories" in bench("show", path, "--aggregates").stdout
     bench("rescore", path)
     assert json.loads(bench("show", path, "--json").stdout) == shown
     for to in ("parquet", "csv", "jsonl", "db"):
@@ -110,8 +118,8 @@ def test_score_takes_text_files(bench: Bench, tmp_path: Path) -> None:
     import sacrebleu
 
     hypotheses, references = ["the cat sat", "ሰላም ለዓለም"], [["the cat sits", "ሰላም ለዓለም"]]
-    assert made[0]["score"] == sacrebleu.CHRF(word_order=2).corpus_score(hypotheses, references).score
-    assert made[1]["score"] == sacrebleu.BLEU().corpus_score(hypotheses, references).score
+    assert made[1]["score"] == sacrebleu.CHRF(word_order=2).corpus_score(hypotheses, references).score
+    assert made[0]["score"] == sacrebleu.BLEU().corpus_score(hypotheses, references).score
     assert "BLEU|nrefs:1|" in bench("score", "--hypotheses", "h.txt", "--references", "r.txt").stdout
 
 
