@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from kernels.bleu_tokens import Classes, tokens
 from kernels.chrf_cpu import intern
 from kernels.compiled import compiled
-from kernels.ngrams import ABSENT, BITS, PACKED_ORDER, PACKED_SYMBOLS, UNKNOWN, chained, packed, slot, table_bits
+from kernels.ngrams import ABSENT, BITS, PACKED_ORDER, PACKED_SYMBOLS, SMALL, UNKNOWN, chained, packed, slot, table_bits
 from kernels.text import Units
 
 SMOOTHING = {"none": None, "floor": 0.1, "add-k": 1, "exp": None}
@@ -96,14 +96,14 @@ def _segments(
 ) -> None:
     most_hyps = max(1, np.max(np.diff(hyp_offsets))) if len(out) > 0 else 1
     most_refs = _longest(ref_offsets, len(out))
-    size = 1 << max(BITS, table_bits(most_refs))
+    size = 1 << table_bits(most_refs)
     hyp_spans, ref_spans = np.empty(2 * most_hyps, np.int64), np.empty(2 * most_refs, np.int64)
     hyp_ids, ref_ids = np.empty(most_hyps, np.uint32), np.empty(most_refs, np.uint32)
     hyp_names, ref_names = np.empty(most_hyps, np.int32), np.empty(most_refs, np.int32)
     table, names = np.empty(size, np.uint64), np.empty(size, np.int32)
     counted, clip, turn = np.empty(size, np.int32), np.empty(size, np.int32), np.empty(size, np.int32)
     hyp_keys, ref_keys = np.empty(most_hyps, np.uint64), np.empty(most_refs, np.uint64)
-    alive = np.empty(most_hyps, np.uint32)
+    alive, small = np.empty(most_hyps, np.uint32), np.empty(SMALL, np.uint16)
     bounds = np.empty(len(ref_offsets) + 1, np.int64)
     matches = np.empty(order, np.int64)
     for i in range(len(out)):
@@ -117,7 +117,7 @@ def _segments(
             if streams == 1 and order <= PACKED_ORDER and refs <= PACKED_SYMBOLS:
                 _pack(hyp_ids, hyps, hyp_keys)
                 _pack(ref_ids, refs, ref_keys)
-                packed(hyp_keys, hyps, ref_keys, refs, order, matches, table, counted, alive)
+                packed(hyp_keys, hyps, ref_keys, refs, refs, order, matches, table, small, alive)
             elif streams == 1:
                 chained(hyp_ids, hyps, ref_ids, refs, order, matches, table, counted, names, hyp_names, ref_names)
             else:
@@ -132,11 +132,12 @@ def _segments(
 
 @compiled
 def _pack(ids: Any, count: int, keys: Any) -> None:
-    """`keys[i]` holds the words from i on, the first in the lowest 10 bits: an n-gram is the lowest 10 n."""
+    """`keys[i]` holds the words from i on, the first in the lowest 8 bits: an n-gram is the lowest 8 n."""
+    full = np.uint64((1 << (BITS * PACKED_ORDER)) - 1)
     key = np.uint64(0)
     for i in range(count - 1, -1, -1):
         word = np.uint64(ABSENT) if ids[i] == UNKNOWN else np.uint64(ids[i]) + np.uint64(1)
-        key = (key << np.uint64(BITS)) | word
+        key = ((key << np.uint64(BITS)) | word) & full
         keys[i] = key
 
 

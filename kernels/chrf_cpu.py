@@ -8,8 +8,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels.compiled import compiled
-from kernels.ngrams import ABSENT, BITS, PACKED_ORDER, PACKED_SYMBOLS, UNKNOWN, chained, packed, slot, table_bits
-from kernels.text import WHITE, Units
+from kernels.ngrams import (
+    ABSENT,
+    BITS,
+    PACKED_LENGTH,
+    PACKED_ORDER,
+    PACKED_SYMBOLS,
+    SMALL,
+    UNKNOWN,
+    chained,
+    packed,
+    slot,
+    table_bits,
+)
+from kernels.text import BEYOND, WHITE, Units
 
 PUNCTUATION = np.zeros(128, dtype=np.bool_)
 PUNCTUATION[[ord(mark) for mark in "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"]] = True
@@ -19,13 +31,14 @@ def counts(hyp: Units, ref: Units, char_order: int, word_order: int, whitespace:
     """Of each pair, order by order, the n-grams of the hypothesis, of the reference, and in both.
 
     Shape (segments, 3 * (char_order + word_order)). With no reference n-gram of an order the hypothesis has 0 as well,
-    as in sacreBLEU. `hyp` and `ref` are of equal length; both are `Units.wide()`.
+    as in sacreBLEU. `hyp` and `ref` are of equal length, below 2**23; both are `Units.wide()`.
     """
     matches = np.zeros((len(hyp), char_order + word_order), dtype=np.int32)
     lengths = np.zeros((len(hyp), 4), dtype=np.int64)
+    highest = max(int(side.units.max(initial=0)) for side in (hyp, ref))
     _pairs(
         hyp.units, hyp.offsets, ref.units, ref.offsets, char_order, word_order, whitespace,
-        WHITE, PUNCTUATION, matches, lengths,
+        WHITE, PUNCTUATION, np.zeros(highest + 1, np.int32), matches, lengths,
     )  # fmt: skip
     statistics: NDArray[np.int64] = columns(matches, lengths, char_order, word_order)
     return statistics
@@ -49,33 +62,37 @@ def strip(units: Any, start: int, end: int, white: Any, keep: bool, out: Any) ->
     length = 0
     for i in range(start, end):
         unit = units[i]
-        if keep or unit > 0x3000 or not white[unit]:
-            out[length] = unit
-            length += 1
+        out[length] = unit  # overwritten by the next where it is white space: no branch to guess
+        length += keep or not white[min(unit, np.uint32(BEYOND))]
     return length
 
 
 @compiled
-def _number(units: Any, count: int, stamp: Any, local: Any, turn: int) -> int:
-    """Gives the distinct symbols the ids 1, 2, ... in `local`, valid where `stamp` is this turn; returns how many."""
-    symbols = 0
+def _number(units: Any, count: int, seen: Any, turn: int) -> int:
+    """Gives the distinct symbols the ids 1, 2, ...; returns how many, or one too many and stops.
+
+    `seen[symbol]` is turn * 2**8 + id; a larger id would run into the next turn.
+    """
+    symbols: Any = 0
     for i in range(count):
         unit = units[i]
-        if stamp[unit] != turn:
-            stamp[unit] = turn
-            symbols += 1
-            local[unit] = symbols
-    return symbols
+        entry = seen[unit]
+        fresh = np.int32(entry >> BITS != turn)  # without a branch, as everywhere here
+        symbols += fresh
+        seen[unit] = entry + fresh * (np.int32((turn << BITS) + symbols) - entry)
+        if symbols > PACKED_SYMBOLS:
+            break
+    return np.int64(symbols)
 
 
 @compiled
-def _pack(units: Any, count: int, stamp: Any, local: Any, turn: int, keys: Any) -> None:
-    """`keys[i]` holds symbols i to i+5 in 60 bits, the first lowest: an n-gram is its lowest 10 n bits."""
+def _pack(units: Any, count: int, seen: Any, turn: int, keys: Any) -> None:
+    """`keys[i]` holds symbols i to i+5 in 48 bits, the first lowest: an n-gram is its lowest 8 n bits."""
     full = np.uint64((1 << (BITS * PACKED_ORDER)) - 1)
     key = np.uint64(0)
     for i in range(count - 1, -1, -1):
-        unit = units[i]
-        symbol = np.uint64(local[unit]) if stamp[unit] == turn else np.uint64(ABSENT)
+        entry = seen[units[i]]
+        symbol = np.uint64(entry & ABSENT) if entry >> BITS == turn else np.uint64(ABSENT)
         key = ((key << np.uint64(BITS)) | symbol) & full
         keys[i] = key
 
@@ -165,13 +182,13 @@ def intern(
 @compiled
 def _pairs(
     hyp: Any, hyp_offsets: Any, ref: Any, ref_offsets: Any, char_order: int, word_order: int, whitespace: bool,
-    white: Any, punctuation: Any, matches: Any, lengths: Any,
+    white: Any, punctuation: Any, seen: Any, matches: Any, lengths: Any,
 ) -> None:  # fmt: skip
     longest = 1
     for i in range(len(matches)):
         longest = max(longest, hyp_offsets[i + 1] - hyp_offsets[i], ref_offsets[i + 1] - ref_offsets[i])
-    size = max(1 << BITS, 1 << table_bits(longest))
-    stamp, local = np.zeros(0x110000, np.int32), np.zeros(0x110000, np.int32)
+    size = 1 << table_bits(longest)
+    small = np.empty(SMALL, np.uint16)
     hyp_ids, ref_ids = np.empty(longest, np.uint32), np.empty(longest, np.uint32)
     hyp_keys, ref_keys = np.empty(longest, np.uint64), np.empty(longest, np.uint64)
     hyp_names, ref_names = np.empty(longest, np.int32), np.empty(longest, np.int32)
@@ -185,11 +202,15 @@ def _pairs(
             refs = strip(ref, r0, r1, white, whitespace, ref_ids)
             lengths[i, 0], lengths[i, 1] = hyps, refs
             if hyps > 0 and refs > 0:
-                small = char_order <= PACKED_ORDER
-                if small and _number(ref_ids, refs, stamp, local, i + 1) <= PACKED_SYMBOLS:
-                    _pack(hyp_ids, hyps, stamp, local, i + 1, hyp_keys)
-                    _pack(ref_ids, refs, stamp, local, i + 1, ref_keys)
-                    packed(hyp_keys, hyps, ref_keys, refs, char_order, matches[i], table, counted, alive)
+                symbols = PACKED_SYMBOLS + 1
+                if char_order <= PACKED_ORDER and refs <= PACKED_LENGTH:
+                    symbols = _number(ref_ids, refs, seen, i + 1)
+                if symbols <= PACKED_SYMBOLS:
+                    _pack(hyp_ids, hyps, seen, i + 1, hyp_keys)
+                    _pack(ref_ids, refs, seen, i + 1, ref_keys)
+                    packed(
+                        hyp_keys, hyps, ref_keys, refs, symbols, char_order, matches[i], table, small, alive
+                    )  # fmt: skip
                 else:
                     chained(
                         hyp_ids, hyps, ref_ids, refs, char_order, matches[i], table, counted, names,

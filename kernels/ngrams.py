@@ -1,8 +1,8 @@
 """Clipped n-gram matches of two sequences of ids, compiled. Exact: no n-gram is ever taken for its hash.
 
 A hash only chooses where to look; what is found there is compared whole. Two paths give the same counts: `packed`
-writes up to six symbols of a small alphabet into one 64-bit key, `chained` names an n-gram by (its first n-1 symbols'
-name, its last symbol) and has no limit.
+writes up to six symbols of an alphabet of 254 into one 48-bit key, and its count beside it; `chained` names an n-gram
+by (its first n-1 symbols' name, its last symbol) and has no limit.
 """
 
 from __future__ import annotations
@@ -10,21 +10,25 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from kernels.compiled import compiled
 
-BITS = 10
+BITS = 8
 PACKED_ORDER = 6
 PACKED_SYMBOLS = (1 << BITS) - 2
 """Ids 1 to this fit the packed path; 0 is the end of the text, and the next one is what the reference does not have."""
 ABSENT = (1 << BITS) - 1
+PACKED_LENGTH = (1 << 15) - 1
+"""Longer references could have more of one n-gram than the packed path's counts hold."""
+SMALL = 1 << 12
 UNKNOWN = np.uint32(0xFFFFFFFF)
 """The id of a symbol that the reference does not have, on the chained path."""
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # 2**64 / golden ratio (Knuth, TAOCP 3, 6.4)
 _USED = np.uint64(1 << 63)  # tells a stored key from an empty slot
 _ONE = np.uint64(1)
+_COUNT_BITS = np.uint64(16)  # of a table's entry; the other 48 are the key
+_COUNT = np.uint64((1 << 16) - 1)
 
 
 @compiled
@@ -47,21 +51,22 @@ def slot(key: Any, bits: int) -> Any:
 
 
 @compiled
-def _insert(keys: NDArray[np.uint64], count: int, mask: Any, bits: int, table: Any, counts: Any) -> None:
+def _insert(keys: Any, count: int, mask: Any, bits: int, table: Any) -> None:
     last = np.uint64((1 << bits) - 1)
     for i in range(1 << bits):
         table[i] = 0
     for i in range(count):
         key = keys[i] & mask
         at = slot(key, bits)
-        while table[at] != key and table[at] != 0:
+        entry = table[at]
+        while entry != 0 and entry >> _COUNT_BITS != key:
             at = (at + _ONE) & last
-        counts[at] = (counts[at] if table[at] == key else 0) + 1
-        table[at] = key
+            entry = table[at]
+        table[at] = (entry | (key << _COUNT_BITS)) + _ONE
 
 
 @compiled
-def _match(keys: Any, alive: Any, living: int, count: int, mask: Any, bits: int, table: Any, counts: Any) -> Any:
+def _match(keys: Any, alive: Any, living: int, count: int, mask: Any, bits: int, table: Any) -> Any:
     """Matches among the first `count` positions; keeps alive those whose n-gram the reference has at all."""
     last = np.uint64((1 << bits) - 1)
     matches: Any = 0
@@ -72,52 +77,89 @@ def _match(keys: Any, alive: Any, living: int, count: int, mask: Any, bits: int,
             continue
         key = keys[position] & mask
         at = slot(key, bits)
-        while table[at] != key and table[at] != 0:
+        entry = table[at]
+        while entry != 0 and entry >> _COUNT_BITS != key:
             at = (at + _ONE) & last
-        found = np.int32(table[at] == key)
-        hit = found & np.int32(counts[at] > 0)  # without a branch: which way it goes is a coin toss
-        counts[at] -= hit
-        matches += hit
+            entry = table[at]
+        hit = np.uint64(entry & _COUNT != 0)  # without a branch: which way it goes is a coin toss
+        table[at] = entry - hit
+        matches += np.int64(hit)
         alive[kept] = position
-        kept += found
+        kept += np.int64(entry != 0)
     return matches, kept
 
 
 @compiled
-def _singles(hyp: Any, hyps: int, ref: Any, refs: int, alive: Any, counts: Any) -> Any:
+def _match_singles(hyp: Any, hyps: int, ref: Any, refs: int, alive: Any, small: Any) -> Any:
     """Order 1 needs no search: ids count themselves."""
     low = np.uint64(ABSENT)
-    for i in range(ABSENT):
-        counts[i] = 0
+    for i in range(ABSENT + 1):
+        small[i] = 0
     for i in range(refs):
-        counts[ref[i] & low] += 1
+        small[ref[i] & low] += np.uint16(1)
     matches: Any = 0
     kept: Any = 0
     for i in range(hyps):
         key = hyp[i] & low
-        if key != low:
-            hit = np.int32(counts[key] > 0)
-            counts[key] -= hit
-            matches += hit
-            alive[kept] = i
-            kept += 1
+        hit = small[key] > 0
+        small[key] -= np.uint16(hit)
+        matches += np.int64(hit)
+        alive[kept] = i
+        kept += np.int64(key != low)
     return matches, kept
 
 
 @compiled
-def packed(hyp: Any, hyps: int, ref: Any, refs: int, order: int, out: Any, table: Any, counts: Any, alive: Any) -> None:
-    """Matches of orders 1 to `order` into `out`, from packed keys.
+def _pair(key: Any) -> Any:
+    """Two symbols of a small alphabet as an index; `ABSENT` as the second is 63, which no symbol is."""
+    return ((key & np.uint64(63)) << np.uint64(6)) | ((key >> np.uint64(BITS)) & np.uint64(63))
 
-    Work arrays: `table` and `counts` of 2**max(10, table_bits(refs)), `alive` (uint32) as long as the hypothesis.
+
+@compiled
+def _match_pairs(hyp: Any, hyps: int, ref: Any, refs: int, symbols: int, alive: Any, living: int, small: Any) -> Any:
+    """Order 2 of a small alphabet needs none either: two ids are an index. A bit beyond the count says it was there."""
+    for i in range((symbols + 1) << 6):
+        small[i] = 0
+    for i in range(refs - 1):
+        small[_pair(ref[i])] += np.uint16(2)
+    for i in range(refs - 1):
+        small[_pair(ref[i])] |= np.uint16(1)
+    matches: Any = 0
+    kept: Any = 0
+    for i in range(living):
+        position = alive[i]
+        if position >= hyps - 1:
+            continue
+        at = _pair(hyp[position])
+        entry = small[at]
+        hit = entry > 1
+        small[at] = entry - np.uint16(2 * hit)
+        matches += np.int64(hit)
+        alive[kept] = position
+        kept += np.int64(entry != 0)
+    return matches, kept
+
+
+@compiled
+def packed(
+    hyp: Any, hyps: int, ref: Any, refs: int, symbols: int, order: int, out: Any, table: Any, small: Any, alive: Any
+) -> None:
+    """Matches of orders 1 to `order` into `out`, from packed keys of at most `PACKED_LENGTH` reference symbols.
+
+    Symbols are 1 to `symbols`. Work arrays: `table` (uint64) of 2**table_bits(refs), `small` (uint16) of `SMALL`,
+    `alive` (uint32) as long as the hypothesis.
     """
     bits = table_bits(refs)
-    out[0], living = _singles(hyp, hyps, ref, refs, alive, counts)
+    out[0], living = _match_singles(hyp, hyps, ref, refs, alive, small)
     for n in range(2, order + 1):
         if n > refs or n > hyps or living == 0:
             return
+        if n == 2 and symbols < 63:
+            out[1], living = _match_pairs(hyp, hyps, ref, refs, symbols, alive, living, small)
+            continue
         mask = np.uint64((1 << (BITS * n)) - 1)
-        _insert(ref, refs - n + 1, mask, bits, table, counts)
-        out[n - 1], living = _match(hyp, alive, living, hyps - n + 1, mask, bits, table, counts)
+        _insert(ref, refs - n + 1, mask, bits, table)
+        out[n - 1], living = _match(hyp, alive, living, hyps - n + 1, mask, bits, table)
 
 
 @compiled

@@ -6,7 +6,8 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-BLOCK = 4096
+BLOCK = 1024
+"""Segments of a block: so few that their buffers fit in the cache and are used again from block to block."""
 SMALLEST = 512
 """Under this many segments a second thread costs more than it brings."""
 

@@ -9,7 +9,9 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
-WHITE = np.array([chr(code).isspace() for code in range(0x3001)])
+BEYOND = 0x3001
+"""What `str.split` cuts at lies below; the last entry of `WHITE` stands for everything from here on."""
+WHITE = np.array([chr(code).isspace() for code in range(BEYOND + 1)])
 """What `str.split` cuts at, as this interpreter has it: the highest such code point is U+3000."""
 
 
