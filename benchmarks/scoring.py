@@ -120,7 +120,7 @@ def _their_bootstrap(metric: Any, hypotheses: list[str], references: list[str], 
     systems = [("baseline", hypotheses), ("other", other)]
     _, scores = PairedTest(systems, {"metric": metric}, [references], test_type="bs", n_samples=1000)()
     found: Any = next(results[1] for name, results in scores.items() if name != "System")
-    return [found.score, found.p_value, found.mean, found.ci]
+    return [float(number) for number in (found.score, found.p_value, found.mean, found.ci)]
 
 
 def work(case: str, segments: int, side: str) -> None:

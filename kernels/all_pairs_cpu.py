@@ -110,8 +110,8 @@ def _strip_all(units: Any, starts: Any, white: Any, whitespace: bool, symbols: A
 
 def _split(hyp: Units, ref: Units) -> tuple[Sequences, Sequences]:
     """Words as ids that mean the same on both sides."""
-    hyp_spans, hyp_offsets = np.empty(2 * len(hyp.units) + 2, np.int64), np.zeros(len(hyp) + 1, np.int64)
-    ref_spans, ref_offsets = np.empty(2 * len(ref.units) + 2, np.int64), np.zeros(len(ref) + 1, np.int64)
+    hyp_spans, hyp_offsets = np.empty(2 * len(hyp.units) + 4, np.int64), np.zeros(len(hyp) + 1, np.int64)
+    ref_spans, ref_offsets = np.empty(2 * len(ref.units) + 4, np.int64), np.zeros(len(ref) + 1, np.int64)
     _spans(hyp.units, hyp.offsets, WHITE, PUNCTUATION, hyp_spans, hyp_offsets)
     _spans(ref.units, ref.offsets, WHITE, PUNCTUATION, ref_spans, ref_offsets)
     hyps, refs = int(hyp_offsets[-1]), int(ref_offsets[-1])
@@ -124,8 +124,9 @@ def _split(hyp: Units, ref: Units) -> tuple[Sequences, Sequences]:
 
 @compiled
 def _spans(units: Any, starts: Any, white: Any, punctuation: Any, spans: Any, offsets: Any) -> None:
+    edges = np.empty(len(units) + 2, np.int64)
     for i in range(len(starts) - 1):
-        words = word_spans(units, starts[i], starts[i + 1], white, punctuation, spans[2 * offsets[i] :])
+        words = word_spans(units, starts[i], starts[i + 1], white, punctuation, edges, spans[2 * offsets[i] :])
         offsets[i + 1] = offsets[i] + words
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from kernels.bleu_tokens import Classes, tokens
 from kernels.chrf_cpu import intern
 from kernels.compiled import compiled
-from kernels.ngrams import ABSENT, BITS, PACKED_ORDER, PACKED_SYMBOLS, SMALL, UNKNOWN, chained, packed, slot, table_bits
+from kernels.ngrams import PACKED_ORDER, PACKED_SYMBOLS, SMALL, chained, pack_words, packed, slot, table_bits
 from kernels.text import Units
 
 SMOOTHING = {"none": None, "floor": 0.1, "add-k": 1, "exp": None}
@@ -115,8 +115,8 @@ def _segments(
         if hyps > 0 and refs > 0:
             intern(ref, ref_spans, refs, hyp, hyp_spans, hyps, table, names, ref_ids, hyp_ids)
             if streams == 1 and order <= PACKED_ORDER and refs <= PACKED_SYMBOLS:
-                _pack(hyp_ids, hyps, hyp_keys)
-                _pack(ref_ids, refs, ref_keys)
+                pack_words(hyp_ids, hyps, hyp_keys)
+                pack_words(ref_ids, refs, ref_keys)
                 packed(hyp_keys, hyps, ref_keys, refs, refs, order, matches, table, small, alive)
             elif streams == 1:
                 chained(hyp_ids, hyps, ref_ids, refs, order, matches, table, counted, names, hyp_names, ref_names)
@@ -128,17 +128,6 @@ def _segments(
         for n in range(order):
             out[i, 2 + n] = matches[n]
             out[i, 2 + order + n] = max(hyps - n, 0)
-
-
-@compiled
-def _pack(ids: Any, count: int, keys: Any) -> None:
-    """`keys[i]` holds the words from i on, the first in the lowest 8 bits: an n-gram is the lowest 8 n."""
-    full = np.uint64((1 << (BITS * PACKED_ORDER)) - 1)
-    key = np.uint64(0)
-    for i in range(count - 1, -1, -1):
-        word = np.uint64(ABSENT) if ids[i] == UNKNOWN else np.uint64(ids[i]) + np.uint64(1)
-        key = ((key << np.uint64(BITS)) | word) & full
-        keys[i] = key
 
 
 @compiled

@@ -17,13 +17,15 @@ from kernels.ngrams import (
     SMALL,
     UNKNOWN,
     chained,
+    pack_words,
     packed,
     slot,
     table_bits,
 )
 from kernels.text import BEYOND, WHITE, Units
 
-PUNCTUATION = np.zeros(128, dtype=np.bool_)
+ASCII = 128
+PUNCTUATION = np.zeros(ASCII + 1, dtype=np.bool_)  # the last entry stands for everything beyond
 PUNCTUATION[[ord(mark) for mark in "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"]] = True
 
 
@@ -98,32 +100,32 @@ def _pack(units: Any, count: int, seen: Any, turn: int, keys: Any) -> None:
 
 
 @compiled
-def word_spans(units: Any, start: int, end: int, white: Any, punctuation: Any, spans: Any) -> int:
-    """Word spans, one ASCII punctuation mark split off a word of two or more: the last one first (Popović's rule)."""
-    words = 0
-    i = start
-    while i < end:
-        while i < end and units[i] <= 0x3000 and white[units[i]]:
-            i += 1
-        if i >= end:
-            break
-        first = i
-        while i < end and (units[i] > 0x3000 or not white[units[i]]):
-            i += 1
-        cut = 0
-        if i - first > 1:
-            if units[i - 1] < 128 and punctuation[units[i - 1]]:
-                cut = i - 1
-            elif units[first] < 128 and punctuation[units[first]]:
-                cut = first + 1
+def word_spans(units: Any, start: int, end: int, white: Any, punctuation: Any, edges: Any, spans: Any) -> int:
+    """Word spans, one ASCII punctuation mark split off a word of two or more: the last one first (Popović's rule).
+
+    Work array: `edges` (int64), two longer than the text; `spans` is twice as long as the text and four more. What is
+    written and not counted is overwritten: a branch for each word would be guessed wrong every other time.
+    """
+    count: Any = 0
+    before = True
+    for i in range(start, end):
+        space = white[min(units[i], np.uint32(BEYOND))]
+        edges[count] = i
+        count += np.int64(space != before)
+        before = space
+    edges[count] = end
+    words: Any = 0
+    for word in range((count + 1) // 2):
+        first, last = edges[2 * word], edges[2 * word + 1]
+        tail = punctuation[min(units[last - 1], np.uint32(ASCII))]
+        split = (last - first > 1) & (tail | punctuation[min(units[first], np.uint32(ASCII))])
+        cut = last - 1 if tail else first + 1
         spans[2 * words] = first
-        if cut:
-            spans[2 * words + 1] = cut
-            words += 1
-            spans[2 * words] = cut
-        spans[2 * words + 1] = i
-        words += 1
-    return words
+        spans[2 * words + 1] = cut if split else last
+        spans[2 * words + 2] = cut
+        spans[2 * words + 3] = last
+        words += 1 + np.int64(split)
+    return np.int64(words)
 
 
 @compiled
@@ -193,7 +195,8 @@ def _pairs(
     hyp_keys, ref_keys = np.empty(longest, np.uint64), np.empty(longest, np.uint64)
     hyp_names, ref_names = np.empty(longest, np.int32), np.empty(longest, np.int32)
     alive = np.empty(longest, np.uint32)
-    hyp_spans, ref_spans = np.empty(2 * longest, np.int64), np.empty(2 * longest, np.int64)
+    hyp_spans, ref_spans = np.empty(2 * longest + 4, np.int64), np.empty(2 * longest + 4, np.int64)
+    edges = np.empty(longest + 2, np.int64)
     table, counted, names = np.empty(size, np.uint64), np.zeros(size, np.int32), np.empty(size, np.int32)
     for i in range(len(matches)):
         h0, h1, r0, r1 = hyp_offsets[i], hyp_offsets[i + 1], ref_offsets[i], ref_offsets[i + 1]
@@ -217,11 +220,18 @@ def _pairs(
                         hyp_names, ref_names,
                     )  # fmt: skip
         if word_order > 0:
-            hyps = word_spans(hyp, h0, h1, white, punctuation, hyp_spans)
-            refs = word_spans(ref, r0, r1, white, punctuation, ref_spans)
+            hyps = word_spans(hyp, h0, h1, white, punctuation, edges, hyp_spans)
+            refs = word_spans(ref, r0, r1, white, punctuation, edges, ref_spans)
             lengths[i, 2], lengths[i, 3] = hyps, refs
             if hyps > 0 and refs > 0:
                 intern(ref, ref_spans, refs, hyp, hyp_spans, hyps, table, names, ref_ids, hyp_ids)
+                if word_order <= PACKED_ORDER and refs <= PACKED_SYMBOLS:
+                    pack_words(hyp_ids, hyps, hyp_keys)
+                    pack_words(ref_ids, refs, ref_keys)
+                    packed(
+                        hyp_keys, hyps, ref_keys, refs, refs, word_order, matches[i][char_order:], table, small, alive
+                    )  # fmt: skip
+                    continue
                 chained(
                     hyp_ids, hyps, ref_ids, refs, word_order, matches[i][char_order:], table, counted, names,
                     hyp_names, ref_names,

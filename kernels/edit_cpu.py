@@ -18,7 +18,6 @@ from kernels.compiled import compiled
 from kernels.ngrams import UNKNOWN, table_bits
 from kernels.text import WHITE, Units
 
-CODE_POINTS = 0x110000
 BITS = 64
 ROWS = 2 * BITS
 """The rows of one group: two words, which the processor works on at once and has registers enough for."""
@@ -31,11 +30,13 @@ _NONE = np.uint64(0)
 _TOP = np.uint64(BITS - 1)
 
 
-def distances(hyp: Units, ref: Units, symbols: int = CODE_POINTS) -> NDArray[np.int64]:
+def distances(hyp: Units, ref: Units, symbols: int = 0) -> NDArray[np.int64]:
     """Insertions, deletions and substitutions of each pair, shape (segments,).
 
-    `hyp` and `ref` are of equal length, both `Units.wide()` or numbers in its place; every unit is below `symbols`.
+    `hyp` and `ref` are of equal length, both `Units.wide()` or numbers in its place; every unit is below `symbols`,
+    which is looked up where it is 0.
     """
+    symbols = symbols or 1 + max(int(side.units.max(initial=0)) for side in (hyp, ref))
     found = np.empty(len(hyp), dtype=np.int64)
     _distances(hyp.units, hyp.offsets, ref.units, ref.offsets, *_work(hyp, ref, symbols), found)
     return found
@@ -58,7 +59,7 @@ def subsequences(hyp: Units, ref: Units, symbols: int) -> NDArray[np.int64]:
 
 
 def _work(hyp: Units, ref: Units, symbols: int) -> tuple[NDArray[np.uint64], NDArray[np.int8]]:
-    """Two words of mask for every symbol, of which only those that occur ever take memory; a step for every column."""
+    """Two words of mask for every symbol; a step for every column."""
     return np.zeros(2 * symbols, np.uint64), np.empty(max(len(hyp.units), len(ref.units)), np.int8)
 
 

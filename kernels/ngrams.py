@@ -141,6 +141,17 @@ def _match_pairs(hyp: Any, hyps: int, ref: Any, refs: int, symbols: int, alive: 
 
 
 @compiled
+def pack_words(ids: Any, count: int, keys: Any) -> None:
+    """`keys[i]` holds words i to i+5, the first in the lowest 8 bits; ids are below `PACKED_SYMBOLS` or `UNKNOWN`."""
+    full = np.uint64((1 << (BITS * PACKED_ORDER)) - 1)
+    key = np.uint64(0)
+    for i in range(count - 1, -1, -1):
+        word = np.uint64(ABSENT) if ids[i] == UNKNOWN else np.uint64(ids[i]) + np.uint64(1)
+        key = ((key << np.uint64(BITS)) | word) & full
+        keys[i] = key
+
+
+@compiled
 def packed(
     hyp: Any, hyps: int, ref: Any, refs: int, symbols: int, order: int, out: Any, table: Any, small: Any, alive: Any
 ) -> None:

@@ -29,7 +29,7 @@ from kernels.sacrebleu_scores import resampled_scores, shuffled_scores, single
 Test = Literal["bs", "ar"]
 ROUNDS: dict[Test, int] = {"bs": 1000, "ar": 10_000}
 """sacreBLEU's defaults for the paired bootstrap and for approximate randomisation."""
-BLOCK = 1 << 19
+BLOCK = 1 << 21
 """How many draws are held at a time; they and their counts stay in a core's cache."""
 WHOLE_SINGLE, WHOLE_DOUBLE = 2**24, 2**53
 """Below these every integer is a float32 or a float64, and so is every sum of them."""
