@@ -5,6 +5,7 @@ In what is shown, `...` stands for anything.
 
 from __future__ import annotations
 
+import doctest
 import re
 import subprocess
 import sys
@@ -44,6 +45,12 @@ def test_session(block: str, tmp_path: Path) -> None:
         )
         pattern = "".join(".*" if part == "..." else re.escape(part) for part in re.split(r"(\.\.\.)", shown.strip()))
         assert re.fullmatch(pattern, done.stdout.strip(), re.DOTALL), f"$ {command}\n{done.stdout}"
+
+
+def test_the_examples_of_the_scoring_page() -> None:
+    found = doctest.testfile(str(REPOSITORY / "docs" / "scoring.md"), module_relative=False)
+    assert found.attempted >= 8
+    assert not found.failed
 
 
 def test_what_the_readme_links_to_exists() -> None:

@@ -47,6 +47,8 @@ def examine() -> list[Finding]:
         Finding("command:", shutil.which("sh") is not None, shutil.which("sh") or "no shell"),
         Finding("replies:", True, "built in"),
         _gpu(),
+        _scoring(),
+        _comet(),
         _energy(),
         _data(),
         _writable(),
@@ -76,6 +78,25 @@ def _gpu() -> Finding:
     if not Path("/dev/nvidiactl").exists():
         return Finding("GPU", False, "no NVIDIA device", "models run on the CPU")
     return Finding("GPU", True, shutil.which("nvidia-smi") or "device file present")
+
+
+def _scoring() -> Finding:
+    from kernels import gpu, parallel
+
+    why_not = gpu.available()
+    if why_not:
+        return Finding("scoring on the GPU", False, why_not, f"scoring uses {parallel.threads()} processor threads")
+    return Finding("scoring on the GPU", True, gpu.required().name)
+
+
+def _comet() -> Finding:
+    from kernels.neural import VARIABLE
+
+    python = os.environ.get(VARIABLE, "")
+    if python and shutil.which(python):
+        return Finding("scoring by COMET", True, python)
+    seen = f"{VARIABLE} names {python}, which is no program" if python else f"{VARIABLE} is not set"
+    return Finding("scoring by COMET", False, seen, "name the Python of an environment with unbabel-comet")
 
 
 def _energy() -> Finding:

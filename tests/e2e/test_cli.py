@@ -86,7 +86,13 @@ def test_lists(bench: Bench, tmp_path: Path) -> None:
     assert json.loads(bench("list", "models", "--json").stdout)[0].keys() == {"provider", "usage", "summary"}
     for what in ("tasks", "languages", "models", "runs"):
         assert bench("list", what).stdout
-    assert {found["what"] for found in json.loads(bench("doctor", "--json").stdout)} >= {"hf:", "GPU", "data"}
+    assert {found["what"] for found in json.loads(bench("doctor", "--json").stdout)} >= {
+        "hf:",
+        "GPU",
+        "scoring on the GPU",
+        "scoring by COMET",
+        "data",
+    }
     assert bench("doctor").stdout
 
 
