@@ -70,7 +70,7 @@ def strip(units: Any, start: int, end: int, white: Any, keep: bool, out: Any) ->
 
 
 @compiled
-def _number(units: Any, count: int, seen: Any, turn: int) -> int:
+def _number(units: Any, count: int, seen: Any, turn: int) -> Any:
     """Gives the distinct symbols the ids 1, 2, ...; returns how many, or one too many and stops.
 
     `seen[symbol]` is turn * 2**8 + id; a larger id would run into the next turn.
@@ -84,7 +84,7 @@ def _number(units: Any, count: int, seen: Any, turn: int) -> int:
         seen[unit] = entry + fresh * (np.int32((turn << BITS) + symbols) - entry)
         if symbols > PACKED_SYMBOLS:
             break
-    return np.int64(symbols)
+    return symbols
 
 
 @compiled
@@ -100,7 +100,7 @@ def _pack(units: Any, count: int, seen: Any, turn: int, keys: Any) -> None:
 
 
 @compiled
-def word_spans(units: Any, start: int, end: int, white: Any, punctuation: Any, edges: Any, spans: Any) -> int:
+def word_spans(units: Any, start: int, end: int, white: Any, punctuation: Any, edges: Any, spans: Any) -> Any:
     """Word spans, one ASCII punctuation mark split off a word of two or more: the last one first (Popović's rule).
 
     Work array: `edges` (int64), two longer than the text; `spans` is twice as long as the text and four more. What is
@@ -125,7 +125,7 @@ def word_spans(units: Any, start: int, end: int, white: Any, punctuation: Any, e
         spans[2 * words + 2] = cut
         spans[2 * words + 3] = last
         words += 1 + np.int64(split)
-    return np.int64(words)
+    return words
 
 
 @compiled
