@@ -22,7 +22,7 @@ from bench.arrays import CellKey, key
 from bench.joint import Estimate, Matrix, Scored, Vector
 from bench.records import Cell
 from bench.statistics import ROUNDS
-from bench.summary import ERRORS_ALLOWED, TOO_FEW_ITEMS
+from bench.summary import ERRORS_ALLOWED, TOO_FEW_ITEMS, same_options
 
 Way = tuple[str, str, str, str, str, int]
 """Task, version, metric, mode, prompt language, shots: what is never averaged over."""
@@ -208,6 +208,9 @@ def _missing(cells: Sequence[Cell | None], arrays: Mapping[CellKey, Scored]) -> 
         reason = "not_asked" if cell is None else why_left_out(cell)
         if reason:
             return reason
+    signatures = [cell.signature for cell in cells if cell is not None]
+    if not all(same_options(signatures[0], signature) for signature in signatures):
+        return "other_signature"
     asked = [set(arrays[key(cell)].items) for cell in cells if cell is not None]
     every = set().union(*asked)
     # A request that failed leaves a hole; a run of other items would be compared with another test.
@@ -251,23 +254,30 @@ def _estimates(
     names = sorted(shares)
     values = np.array([shares[name] for name in names])
     drawn = _drawn(block, names, units, arrays, rounds)
+    floors = np.array([min(_floor(cell) for cell in block if cell.language == name) for name in names])
     counts = sorted(len(set(arrays[key(cell)].units)) for cell in block)
     typical = counts[(len(counts) - 1) // 2]
     weights = np.array(_speakers(names), dtype=np.float64)
     known = weights > 0
     weighted = (
-        joint.weighted(values[known], drawn[known], weights[known], typical)
+        joint.weighted(values[known], drawn[known], weights[known], typical, floors[known])
         if known.any()
         else Estimate(None, None, None, "speakers_unknown")
     )
     return _Estimates(
-        joint.weighted(values, drawn, np.ones(len(names)), typical),
+        joint.weighted(values, drawn, np.ones(len(names)), typical, floors),
         weighted,
-        joint.worst_decile(values, drawn, typical),
+        joint.worst_decile(values, drawn, typical, floors),
         drawn.mean(axis=0),
         typical,
         tuple(name for name, there in zip(names, known, strict=True) if not there),
     )
+
+
+def _floor(cell: Cell) -> float:
+    """The normalised score of all answers wrong: as far below 0 as chance is above it."""
+    chance = cell.chance or 0.0
+    return -chance / (kernels.metric(cell.metric).best - chance)
 
 
 def _drawn(

@@ -8,6 +8,7 @@ call compares: with equal models the chance of any false verdict is at most 5 %.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -16,11 +17,11 @@ import numpy as np
 
 import kernels
 from bench import joint
-from bench.difference import DETECTABLE, ROUNDS, TRIALS, Pair, difference, holm, stretched
+from bench.difference import DETECTABLE, ROUNDS, TRIALS, Pair, difference, holm, stretched, within
 from bench.records import Cell, UsageError
 from bench.runfile import RunFile, SampleFacts
 from bench.statistics import CLUSTERS_NEEDED
-from bench.summary import TOO_FEW_ITEMS, drawn_with, seed
+from bench.summary import TOO_FEW_ITEMS, drawn_with, same_options, seed
 from kernels.base import Metric, Scores, Statistics
 
 Verdict = Literal["better", "worse", "not_separable", "too_few_items", "too_few_clusters", "not_comparable"]
@@ -185,15 +186,11 @@ def _reason(one: Answers, other: Answers) -> str:
     """Why two runs that were asked in the same way still cannot be paired; empty where they can."""
     shared = one.items.keys() & other.items.keys()
     # How many references there are is the data's, whose hashes are compared; a cell sees only those that got answers.
-    if _options(one.cell.signature) != _options(other.cell.signature):
+    if not same_options(one.cell.signature, other.cell.signature):
         return "other_signature"
     if any(one.items[item][0].hash != other.items[item][0].hash for item in shared):
         return "other_data"
     return "" if shared else "no_common_items"
-
-
-def _options(signature: str) -> list[str]:
-    return [part for part in signature.split("|") if not part.startswith("nrefs:")]
 
 
 def _paired(match: _Match) -> tuple[Comparison, Pair | None]:
@@ -327,25 +324,31 @@ def _macro(like: Comparison, blocks: Sequence[tuple[Comparison, Pair]]) -> Compa
     if len(names) < CLUSTERS_NEEDED:
         few = dict.fromkeys(("ci_low", "ci_high", "standard_error", "minimum_detectable"), "too_few_clusters")
         return replace(known, reasons={**reasons, **few})
-    drawn = _jointly([pair for _, pair in blocks], names, seed(like.task, "", like.metric))
+    varieties = Counter(record.language for record, _ in blocks)
+    weights = np.array([1 / varieties[record.language] / len(varieties) for record, _ in blocks])
+    drawn = _jointly([pair for _, pair in blocks], weights, names, seed(like.task, "", like.metric))
     low, high = np.percentile(drawn, [2.5, 97.5]).tolist()
     mean = known.difference or 0.0
     low, high, error = stretched(mean, low, high, float(drawn.std(ddof=1)), len(names))
-    return replace(known, **_spread(low, high, error))
+    return replace(known, **_spread(*within(blocks[0][1].metric, mean, low, high), error))
 
 
 def _record_of_mean(like: Comparison, records: Sequence[Comparison]) -> Comparison:
     """A record over many languages: what they have in common, counts added up, values averaged."""
 
+    names = Counter(one.language for one in records)
+
     def mean(values: Iterable[float | None]) -> float | None:
-        return float(np.mean([value for value in values if value is not None])) if records else None
+        # Varieties of a language are one language together.
+        shares = [(value or 0.0) / names[one.language] for one, value in zip(records, values, strict=True)]
+        return sum(shares) / len(names) if records else None
 
     return replace(
         like,
         scope="macro",
         language=None,
         variety="",
-        languages=len(records),
+        languages=len(names),
         n=sum(one.n for one in records),
         clusters=None,
         baseline_only=sum(one.baseline_only for one in records),
@@ -358,12 +361,13 @@ def _record_of_mean(like: Comparison, records: Sequence[Comparison]) -> Comparis
     )
 
 
-def _jointly(pairs: Sequence[Pair], units: Sequence[str], seeded: int) -> Scores:
+def _jointly(pairs: Sequence[Pair], weights: Scores, units: Sequence[str], seeded: int) -> Scores:
     """The mean difference over languages in each round, an item or passage being drawn for all languages at once."""
 
     def scores(side: Sequence[Statistics]) -> Scores:
         scored = [joint.Scored((), tuple(pair.units), rows) for pair, rows in zip(pairs, side, strict=True)]
         return joint.draws(pairs[0].metric, scored, units, ROUNDS, seeded)
 
-    mean: Scores = (scores([pair.system for pair in pairs]) - scores([pair.baseline for pair in pairs])).mean(axis=0)
+    gained = scores([pair.system for pair in pairs]) - scores([pair.baseline for pair in pairs])
+    mean: Scores = weights @ gained
     return mean

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from bench.statistics import Z, t_quantile
 from kernels.base import Metric, Statistics
-from kernels.resampling import approximate_randomisation, paired_bootstrap, sign_flip, summed
+from kernels.resampling import approximate_randomisation, numbered, paired_bootstrap, sign_flip, summed
 
 ROUNDS = 1000
 TRIALS = 10_000
@@ -49,8 +50,7 @@ def difference(pair: Pair, seeded: int, trials: int = TRIALS) -> Evidence:
     exactly too; the interval is Agresti and Min's (2005) on effective items. Other metrics: approximate randomisation
     over clusters, and the percentile bootstrap, stretched for few clusters.
     """
-    names, index = np.unique(np.asarray(pair.units), return_inverse=True)
-    clusters = len(names)
+    index, clusters = numbered(pair.units)
     if pair.metric.binary:
         gained = pair.system[:, 0] - pair.baseline[:, 0]
         low, high, error = _of_shares(gained, index, clusters)
@@ -63,7 +63,13 @@ def difference(pair: Pair, seeded: int, trials: int = TRIALS) -> Evidence:
     (found,) = paired_bootstrap(pair.metric, *both, clusters=index, rounds=ROUNDS, seed=seeded)
     (p,) = approximate_randomisation(pair.metric, *both, clusters=index, rounds=trials, seed=seeded)
     low, high, error = stretched(found.difference, found.low, found.high, found.error, clusters)
-    return Evidence(low, high, error, "approximate_randomisation", p)
+    return Evidence(*within(pair.metric, found.difference, low, high), error, "approximate_randomisation", p)
+
+
+def within(metric: Metric, value: float, low: float, high: float) -> tuple[float, float]:
+    """An interval of a difference, no wider than the metric's scale, with the difference itself in it."""
+    most = metric.best if metric.higher_is_better else math.inf
+    return min(value, max(low, -most)), max(value, min(high, most))
 
 
 def mcnemar(baseline_only: int, system_only: int, *, mid_p: bool = False) -> float:
@@ -77,8 +83,13 @@ def mcnemar(baseline_only: int, system_only: int, *, mid_p: bool = False) -> flo
         below += ways
         ways = ways * (discordant - number) // (number + 1)
     if mid_p:
-        return float(min(1.0, (2 * below - math.comb(discordant, fewer)) / 2**discordant))
-    return float(min(1.0, 2 * below / 2**discordant))
+        return _chance(2 * below - math.comb(discordant, fewer), 2**discordant)
+    return _chance(2 * below, 2**discordant)
+
+
+def _chance(ways: int, of: int) -> float:
+    """At most 1, and never 0: what is too small for a float is the smallest there is."""
+    return float(min(1.0, max(sys.float_info.min, ways / of)))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

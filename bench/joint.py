@@ -66,10 +66,11 @@ def draws(metric: Metric, scored: Sequence[Scored], units: Sequence[str], rounds
     return scores
 
 
-def weighted(values: Vector, drawn: Matrix, weights: Vector, units: int) -> Estimate:
+def weighted(values: Vector, drawn: Matrix, weights: Vector, units: int, floors: Vector | None = None) -> Estimate:
     """The weighted mean over languages with the percentile interval of its draws (Efron 1979).
 
-    `values` has shape (languages,), `drawn` (languages, rounds); `units` is how many a language has.
+    `values` has shape (languages,), `drawn` (languages, rounds); `units` is how many a language has, `floors` is what
+    a language scores at worst, chance being 0.
     """
     shares = weights / weights.sum()
     value = float(shares @ values)
@@ -79,10 +80,10 @@ def weighted(values: Vector, drawn: Matrix, weights: Vector, units: int) -> Esti
     if np.ptp(rounds) < CLOSE:
         return Estimate(value, None, None, "no_spread")
     low, high = np.percentile(rounds, [2.5, 97.5]).tolist()
-    return _within(value, low, high, units)
+    return _within(value, low, high, units, -math.inf if floors is None else float(shares @ floors))
 
 
-def worst_decile(values: Vector, drawn: Matrix, units: int) -> Estimate:
+def worst_decile(values: Vector, drawn: Matrix, units: int, floors: Vector | None = None) -> Estimate:
     """The mean of the lowest tenth of the languages, of at least one, with its interval.
 
     Which languages are lowest is chance in part, and the lowest scores are low by bad luck too: the percentile interval
@@ -106,10 +107,10 @@ def worst_decile(values: Vector, drawn: Matrix, units: int) -> Estimate:
         return Estimate(value, None, None, "no_spread")
     low = value - max(0.0, float(np.percentile(above, 97.5)))
     high = value - min(0.0, float(np.percentile(below, 2.5)))
-    return _within(value, low, high, units)
+    return _within(value, low, high, units, -math.inf if floors is None else float(floors.min()))
 
 
-def _within(value: float, low: float, high: float, units: int) -> Estimate:
-    """The interval, wider for few units, and cut at 1, which no score exceeds."""
+def _within(value: float, low: float, high: float, units: int, floor: float) -> Estimate:
+    """The interval, wider for few units, and cut where no score can be: at 1 and at the floor."""
     low, high, _ = stretched(value, low, high, 0.0, units)
-    return Estimate(value, low, min(1.0, high))
+    return Estimate(value, min(value, max(floor, low)), max(value, min(1.0, high)))

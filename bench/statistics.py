@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels import Metric
-from kernels.resampling import draws, multiplicities, resampled, summed
+from kernels.resampling import draws, multiplicities, numbered, resampled, summed
 
 ROUNDS = 1000
 CLUSTERS_NEEDED = 10
@@ -145,6 +145,11 @@ def bootstrap(metric: Metric, statistics: NDArray[np.int64], clusters: Sequence[
         return Interval(None, None, "too_few_clusters")
     scores = _rounds(metric, sums, seed)
     value = float(metric.from_statistics(sums.sum(axis=0, keepdims=True))[0])
+    if math.isnan(value):
+        return Interval(None, None, "no_items")
+    if metric.higher_is_better:
+        value = min(value, metric.best)  # sacreBLEU's perfect BLEU is 100.00000000000004
+    scores = scores[~np.isnan(scores)]  # rounds that drew nothing to count
     spread = bool(np.ptp(scores) > SAME * np.abs(scores).max())
     if not spread and not metric.higher_is_better:
         return Interval(None, None, "no_spread")
@@ -191,8 +196,7 @@ def _shared_draws(units: int) -> NDArray[Any]:
 
 def _by_cluster(statistics: NDArray[np.int64], clusters: Sequence[str]) -> NDArray[np.int64]:
     """Statistics added up by cluster, in the order of the clusters' names, so that the items' order is all one."""
-    names, index = np.unique(np.asarray(clusters), return_inverse=True)
-    return summed(statistics, index, len(names))
+    return summed(statistics, *numbered(clusters))
 
 
 @overload

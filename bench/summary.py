@@ -169,6 +169,12 @@ def _value(
     )
 
 
+def same_options(one: str, other: str) -> bool:
+    """Whether two signatures are of the same metric, version and options. How many references is up to the data."""
+    first, second = ([part for part in text.split("|") if not part.startswith("nrefs:")] for text in (one, other))
+    return first == second
+
+
 def on_scale(metric: kernels.Metric, value: float, blind: float) -> tuple[float | None, float | None, str]:
     """What blind choice scores, where a value lies between that and the best, and why there is none of the two.
 
@@ -199,4 +205,6 @@ def bounds(statistics: NDArray[np.int64], lost: int) -> tuple[float, float]:
 
 
 def _corpus(metric: kernels.Metric, statistics: NDArray[np.int64]) -> float:
-    return float(metric.from_statistics(statistics.sum(axis=0, keepdims=True))[0])
+    """The corpus value; sacreBLEU's perfect BLEU is 100.00000000000004, which no scale here goes up to."""
+    value = float(metric.from_statistics(statistics.sum(axis=0, keepdims=True))[0])
+    return min(value, metric.best) if metric.higher_is_better else value

@@ -78,6 +78,12 @@ def score(metric: Metric, hypotheses: Sequence[str], references: References) -> 
     )
 
 
+def on_cpu_only(metric: str, backend: str) -> None:
+    """Raises `ValueError` where a metric that has no kernel for a GPU is asked for one, or for what is no backend."""
+    if backend not in ("auto", "cpu"):
+        raise ValueError(f"{metric} is computed on the CPU only; use backend auto or cpu, not {backend}")
+
+
 def checked(hypotheses: Sequence[str], references: References) -> tuple[Text, list[Text]]:
     """Both sides as `Text`. Raises unless every stream is as long as the hypotheses and every segment has a reference.
 
@@ -88,17 +94,26 @@ def checked(hypotheses: Sequence[str], references: References) -> tuple[Text, li
         raise TypeError("references must be a list of streams, each a list of texts")
     if not references:
         raise ValueError("no references: at least one stream is needed")
-    if None in written:
-        number = next(number for number, segment in enumerate(written, start=1) if segment is None)
-        raise TypeError(f"hypothesis {number} is None; an empty answer is ''")
     streams = [_stream(f"stream {number} of the references", s) for number, s in enumerate(references, start=1)]
+    _check_types(written, "hypothesis", "; an empty answer is ''")
     for number, stream in enumerate(streams, start=1):
+        _check_types(stream, f"in stream {number} reference", "", type(None))
         if len(stream) != len(written):
             raise ValueError(f"{len(written)} hypotheses but {len(stream)} references in stream {number}")
     missing = np.flatnonzero(~np.any([stream.present for stream in streams], axis=0))
     if len(missing):
         raise ValueError(f"segment {missing[0] + 1} has no reference")
     return written, streams
+
+
+def _check_types(text: Text, what: str, hint: str, *more: type) -> None:
+    """Raises `TypeError` naming the first segment that is no text."""
+    if set(map(type, text)) <= {str, *more}:
+        return
+    for number, segment in enumerate(text, start=1):
+        if not isinstance(segment, (str, *more)):
+            found = "None" if segment is None else type(segment).__name__
+            raise TypeError(f"{what} {number} is {found}, not text{hint if segment is None else ''}")
 
 
 def _stream(what: str, segments: Sequence[str | None]) -> Text:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sacrebleu import __version__ as sacrebleu_version
 
 from kernels import bleu_cpu
-from kernels.base import Backend, References, Scores, Statistics, checked
+from kernels.base import Backend, References, Scores, Statistics, checked, on_cpu_only
 from kernels.bleu_cpu import SMOOTHING
 from kernels.parallel import for_blocks
 from kernels.text import Text
@@ -55,6 +55,7 @@ class Bleu:
             raise ValueError(f"BLEU's smoothing value must be 0 or more, not {smooth_value}")
         if max_ngram_order < 1:
             raise ValueError(f"BLEU's largest order must be at least 1, not {max_ngram_order}")
+        on_cpu_only("BLEU", backend)
         self.lowercase = lowercase
         self.smooth_method = smooth_method
         self.smooth_value = smooth_value

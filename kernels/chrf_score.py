@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -42,7 +43,7 @@ class Chrf:
     ) -> None:
         if min(char_order, word_order) < 0 or char_order + word_order < 1:
             raise ValueError(f"chrF needs an order of at least 1, not {char_order} characters and {word_order} words")
-        if beta <= 0:
+        if not 0 < beta < math.inf:
             raise ValueError(f"chrF's beta must be above 0, not {beta}")
         self.char_order = char_order
         self.word_order = word_order

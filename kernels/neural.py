@@ -182,15 +182,18 @@ class Neural:
         assert self._process.stdout is not None
         try:
             line = self._process.stdout.readline()
-            message: dict[str, Any] = json.loads(line) if line else {}
-        except json.JSONDecodeError:
+        except UnicodeDecodeError:
             self.close()
-            raise NeuralError(f"COMET's worker answered with no JSON: {line.strip()[:80]!r}") from None
+            raise NeuralError("COMET's worker answered with bytes that are no text") from None
         except BaseException:
             self.close()
             raise
-        if not message:
+        if not line:
             raise self._stopped(step)
+        message = _message(line)
+        if message is None:
+            self.close()
+            raise NeuralError(f"COMET's worker answered with what it never says: {line.strip()[:80]!r}")
         return message
 
     def _stopped(self, step: str) -> NeuralError:
@@ -207,6 +210,17 @@ class Neural:
         return NeuralError(FAILED[step].format(python=self.python, model=self.model, reason=reason))
 
 
+def _message(line: str) -> dict[str, Any] | None:
+    """A step that is known, or scores; None for any other line."""
+    try:
+        message = json.loads(line)
+    except json.JSONDecodeError:
+        return None
+    if not isinstance(message, dict):
+        return None
+    return message if message.get("step") in FAILED or isinstance(message.get("scores"), list) else None
+
+
 def _encodable(what: str, number: int, text: object) -> str:
     """The text as UTF-8 can write it: halves of surrogate pairs joined, lone ones U+FFFD. Tokenizers take no others."""
     if not isinstance(text, str):
@@ -218,8 +232,9 @@ def _billionths(scores: Any, segments: int) -> Statistics:
     if not isinstance(scores, list) or len(scores) != segments:
         found = len(scores) if isinstance(scores, list) else "no"
         raise NeuralError(f"COMET gave {found} scores for {segments} segments")
+    for number, score in enumerate(scores, start=1):
+        # A score of a billion is none, and its billionths would not fit.
+        if not isinstance(score, int | float) or not abs(score) < UNIT:
+            raise NeuralError(f"COMET gave segment {number} a score that is no number: {score}")
     values = np.array(scores, dtype=np.float64)
-    wrong = np.flatnonzero(~np.isfinite(values))
-    if len(wrong):
-        raise NeuralError(f"COMET gave segment {wrong[0] + 1} a score that is no number: {values[wrong[0]]}")
     return np.stack([np.rint(values * UNIT).astype(np.int64), np.ones(segments, dtype=np.int64)], axis=1)

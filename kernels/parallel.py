@@ -16,7 +16,7 @@ def threads() -> int:
     """The cores that this process may run on, or fewer where `BENCH_THREADS` says so."""
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     told = os.environ.get("BENCH_THREADS", "")
-    return max(1, min(allowed, int(told))) if told.isdigit() else allowed
+    return max(1, min(allowed, int(told))) if told.isdecimal() else allowed
 
 
 def for_blocks(segments: int, work: Callable[[slice], None]) -> None:

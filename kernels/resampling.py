@@ -68,6 +68,8 @@ def draws(units: int, rounds: int, seed: int) -> Iterator[tuple[slice, NDArray[n
 
 
 def _blocks(units: int, rounds: int) -> Iterator[slice]:
+    if rounds < 1:
+        raise ValueError(f"at least 1 round is needed, not {rounds}")
     # Sizes that 32 divides: NumPy makes 32 random bits at a time and drops those left over at the end of a call.
     size = max(32, BLOCK // max(1, units) // 32 * 32)
     for start in range(0, rounds, size):
@@ -127,7 +129,8 @@ def paired_bootstrap(
     """
     scores = paired_scores(metric, [baseline, *systems], clusters=clusters, rounds=rounds, seed=seed, backend=backend)
     found = []
-    for difference, drawn in zip(_differences(metric, baseline, systems), scores[1:] - scores[0], strict=True):
+    for difference, gained in zip(_differences(metric, baseline, systems), scores[1:] - scores[0], strict=True):
+        drawn = gained if np.isnan(difference) else gained[~np.isnan(gained)]  # a round may draw nothing to count
         low, high = np.percentile(drawn, [2.5, 97.5])
         p = _p_value(np.abs(drawn - drawn.mean()), difference)
         found.append(Difference(difference, float(low), float(high), float(drawn.std(ddof=1)), p))
@@ -221,8 +224,17 @@ def _by_unit(systems: Sequence[Statistics], clusters: Clusters | None) -> Statis
         return together
     if len(clusters) != items:
         raise ValueError(f"{items} items but {len(clusters)} clusters: each item needs its own's name")
-    names, index = np.unique(np.asarray(clusters), return_inverse=True)
-    return summed(together, index, len(names))
+    return summed(together, *numbered(clusters))
+
+
+def numbered(clusters: Clusters) -> tuple[NDArray[np.int64], int]:
+    """Each item's cluster as a number, in the order of the names, and how many there are.
+
+    Not by `numpy.unique`, which takes names for equal that differ in NULs at their ends.
+    """
+    names = clusters.tolist() if isinstance(clusters, np.ndarray) else clusters
+    numbers = {name: number for number, name in enumerate(sorted(set(names)))}
+    return np.fromiter((numbers[name] for name in names), np.int64, len(names)), len(numbers)
 
 
 def _differences(metric: Metric, baseline: Statistics, systems: Sequence[Statistics]) -> list[float]:
@@ -232,5 +244,6 @@ def _differences(metric: Metric, baseline: Statistics, systems: Sequence[Statist
 
 def _p_value(drawn: Scores, difference: float) -> float:
     """The share of rounds that are as extreme, the observed one among them (Phipson and Smyth 2010): never 0."""
-    extreme = int(np.count_nonzero(drawn >= abs(difference) - CLOSE))
+    # A round that drew nothing to count speaks against no difference, and without one to speak of p is 1.
+    extreme = int(np.count_nonzero(~(drawn < abs(difference) - CLOSE)))
     return (extreme + 1) / (len(drawn) + 1)

@@ -12,7 +12,7 @@ from sacrebleu import __version__ as sacrebleu_version
 from sacrebleu.tokenizers.tokenizer_ter import TercomTokenizer
 
 from kernels import ter_cpu
-from kernels.base import Backend, References, Scores, Statistics, checked
+from kernels.base import Backend, References, Scores, Statistics, checked, on_cpu_only
 from kernels.parallel import for_blocks
 from kernels.text import Text
 
@@ -44,8 +44,7 @@ class Ter:
         case_sensitive: bool = False,
         backend: Backend = "auto",
     ) -> None:
-        if backend == "gpu":
-            raise ValueError("TER is computed on the CPU only; use backend auto or cpu")
+        on_cpu_only("TER", backend)
         self.normalized = normalized
         self.no_punct = no_punct
         self.asian_support = asian_support

@@ -94,12 +94,12 @@ class Text(Sequence[str | None]):
     @overload
     def __getitem__(self, index: slice) -> Text: ...
     def __getitem__(self, index: int | slice) -> str | Text | None:
-        if isinstance(index, int):
+        if not isinstance(index, slice):
             return self.strings[index]
         part = Text(self.strings[index])
-        start, stop, _ = index.indices(len(self))
-        if self._units is not None:
-            part._units = Units(self._units.units, self._units.offsets[start : stop + 1])
+        start, stop, step = index.indices(len(self))
+        if self._units is not None and step == 1:  # other steps leave gaps, and are encoded anew
+            part._units = Units(self._units.units, self._units.offsets[start : max(start, stop) + 1])
         if self._lower is not None:
             part._lower = self._lower[index]
         return part

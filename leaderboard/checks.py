@@ -17,7 +17,7 @@ import tasks
 from bench.records import Cell, UsageError
 from bench.runfile import Identity
 from bench.statistics import interval
-from bench.summary import bounds, drawn_with, on_scale, seed
+from bench.summary import bounds, drawn_with, on_scale, same_options, seed
 from leaderboard import arrays
 from leaderboard.records import Block, Published, RunFacts, Scored, Stamp
 
@@ -99,6 +99,12 @@ def scored_rows(
     there = arrays.present(scored)
     statistics = scored.statistics[there].astype(np.int64)
     found = float(metric.from_statistics(statistics.sum(axis=0, keepdims=True))[0])
+    found = min(found, metric.best) if metric.higher_is_better else found
+    now = f"{metric.name}|{metric.signature(-1)}"
+    if not same_options(cell.signature, now):
+        raise UsageError(
+            f"{path}: {name_of(cell)} was scored as {cell.signature!r}, this program scores as {now!r}; {_mend(path)}"
+        )
     if len(statistics) != cell.n or not math.isclose(found, cell.value, rel_tol=TOLERANCE, abs_tol=TOLERANCE):
         raise UsageError(
             f"{path}: {name_of(cell)} says {cell.value} over {cell.n} items, its scores give {found} over "
@@ -124,6 +130,8 @@ def scored_rows(
         "best": best,
     }
     _compare(path, cell, {**numbers_of, **_from_task(cell)})
+    if cell.reasons.get("ci_low", "") != drawn.reason:
+        raise UsageError(f"{path}: {name_of(cell)} gives another reason for its interval; {_mend(path)}")
     return scored
 
 

@@ -58,6 +58,7 @@ REASONS = {
     "no_spread": "no interval: every resample gives the same value",
     "error_rate": "not normalised: nothing bounds an error rate from above",
     "other_items": "not in the mean: the models were not asked the same items",
+    "other_signature": "not in the mean: scored by different versions or options of the metric",
     "not_asked": "not in the mean: not every model was asked",
     "speakers_unknown": "not in the mean: the number of speakers is unknown",
     "no_choice": "not normalised: there is one option to choose from",

@@ -245,7 +245,7 @@ BAD = [
     ("--references r1 -i h1 -w -3", "-3"),
     ("--references r1 -i h1 --json -f latex", "--json and --format latex exclude each other"),
     ("--references r1 -i h1 -m ter --backend gpu", "CPU only"),
-    ("--references r1 -i h1 -m wer --backend gpu", "processor"),
+    ("--references r1 -i h1 -m wer --backend gpu", "CPU only"),
     ("--references r1 -i h1 -m rouge_l --backend gpu", "rouge_l is computed on the CPU only"),
 ]
 

@@ -198,6 +198,32 @@ def test_a_segment_without_any_reference_is_refused(function: Callable[..., kern
         function(["a", "b"], [["a", None]])
 
 
+@pytest.mark.parametrize("name", kernels.METRICS)
+@pytest.mark.parametrize("wrong", [0, b"a", None, ["a"], 1.5, np.zeros(2)])
+def test_what_is_no_text_is_named_by_its_place(name: str, wrong: object) -> None:
+    lines: list[Any] = ["a b"] * 3000
+    broken = [*lines[:1500], wrong, *lines[1501:]]
+    with pytest.raises(TypeError, match="hypothesis 1501 is"):
+        kernels.score(kernels.metric(name), broken, [lines])
+    if wrong is not None:
+        with pytest.raises(TypeError, match="in stream 2 reference 1501 is"):
+            kernels.score(kernels.metric(name), lines, [lines, broken])
+
+
+@settings(max_examples=100, deadline=None)
+@given(texts=st.lists(segments, max_size=6), part=st.slices(7), again=st.slices(7), touched=st.booleans())
+def test_a_slice_of_a_text_is_that_of_its_list(texts: list[str], part: slice, again: slice, touched: bool) -> None:
+    text = kernels.Text(texts)
+    if touched:
+        assert len(text.units) == len(text.lower.units)
+    for sliced, expected in ((text[part], texts[part]), (text[part][again], texts[part][again])):
+        assert list(sliced) == expected
+        fresh = kernels.Text(expected)
+        assert sliced.units.wide().units.tolist() == fresh.units.wide().units.tolist()
+        assert sliced.lower.units.wide().offsets.tolist() == fresh.lower.units.wide().offsets.tolist()
+    assert [text[np.int64(index)] for index in range(len(texts))] == texts  # type: ignore[call-overload]
+
+
 def test_an_unknown_metric_names_those_known() -> None:
     with pytest.raises(KeyError, match="chrf"):
         kernels.metric("rouge")

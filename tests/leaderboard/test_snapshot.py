@@ -240,7 +240,7 @@ def test_missing_damaged_empty_and_unscored_runs_are_one_clear_line(tmp_path: Pa
         ("value", None, "has no value and yet scores"),
         ("mode", "first_token", "n of sib200 yor_Latn accuracy is 40, its answers give 0"),
         ("output_tokens", 2**63, "output_tokens of sib200 yor_Latn accuracy is 9223372036854775808"),
-        ("signature", "\ud800", "does not read as a run of this program"),
+        ("signature", "accuracy|version:0", "was scored as 'accuracy|version:0'"),
     ],
 )
 def test_an_edited_run_is_refused(tmp_path: Path, field: str, value: object, message: str) -> None:
