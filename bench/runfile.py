@@ -384,6 +384,26 @@ def _connect(path: Path, *, write: bool) -> sqlite3.Connection:
     return connection
 
 
+UNREADABLE = (
+    *(ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, RecursionError, ZeroDivisionError),
+    sqlite3.DatabaseError,
+)
+
+
+@contextlib.contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turns whatever goes wrong over rows of another shape into one line.
+
+    What SQLite finds whole may still hold them: edited by hand, or from another program. Raises `UsageError`.
+    """
+    try:
+        yield
+    except UNREADABLE as error:
+        raise UsageError(
+            f"{path} does not read as a run of this program ({error}); run again, or rescore it"
+        ) from error
+
+
 def _explain(path: Path, error: sqlite3.DatabaseError) -> str:
     """What an SQLite error means for somebody who wants to go on."""
     text = str(error)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import logging
 import os
+import pickle
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +19,8 @@ import numba.core.event
 import platformdirs
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+DAMAGED = (OSError, EOFError, pickle.UnpicklingError, ValueError, TypeError, AttributeError, ImportError, LookupError)
+"""What reading half a file of pickles can raise."""
 _IMPORT = re.compile(r"^from kernels(?:\.(\w+) import|\s+import (.+))", re.MULTILINE)
 
 
@@ -52,7 +56,27 @@ def compiled(function: Function) -> Function:
         machine: Any = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
     finally:
         config.CACHE_DIR = before
+    _forgive(machine._cache)
     return cast("Function", machine)
+
+
+def _forgive(cache: Any) -> None:
+    """Makes a damaged cache a miss, and a disk without room a cache that keeps nothing: slower, and never an error."""
+    load, save = cache.load_overload, cache.save_overload
+
+    def load_or_miss(signature: Any, context: Any) -> Any:
+        try:
+            return load(signature, context)
+        except DAMAGED:
+            with contextlib.suppress(OSError):
+                cache.flush()
+            return None
+
+    def save_if_possible(signature: Any, made: Any) -> None:
+        with contextlib.suppress(*DAMAGED):
+            save(signature, made)
+
+    cache.load_overload, cache.save_overload = load_or_miss, save_if_possible
 
 
 @functools.cache

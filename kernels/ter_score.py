@@ -57,6 +57,7 @@ class Ter:
         tokenized: Callable[[Text], Text] = _same
         if self.normalized or self.no_punct:
             tokenized = functools.partial(Text.mapped, function=self._tokenizer())
+            streams = [tokenized(stream) for stream in streams]  # twice in all, as sacreBLEU does: it is not idempotent
         elif not self.case_sensitive:
             written, streams = written.lower, [stream.lower for stream in streams]
         rows = np.empty((len(written), self.columns), dtype=np.int64)

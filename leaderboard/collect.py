@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-import sqlite3
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import tasks
 from bench.records import BenchError, Cell, UsageError
-from bench.runfile import Identity, RunFile
+from bench.runfile import Identity, RunFile, reading
 from bench.summary import ERRORS_ALLOWED, TOO_FEW_ITEMS
 from leaderboard.checks import Tally, check_counts, check_fields, check_writable, name_of, place_of, scored_rows
 from leaderboard.records import Block, DatasetFile, PromptFacts, Published, RunFacts, Stamp, TaskFacts
@@ -69,22 +68,10 @@ def block(cell: Cell) -> Block:
     return Block(cell.task, cell.task_version, cell.language, cell.variety)
 
 
-_UNREADABLE = (
-    *(ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, RecursionError, ZeroDivisionError),
-    sqlite3.DatabaseError,
-)
-
-
 def collect(path: Path) -> Contribution:
     """Reads and checks one run file. Raises `BenchError` with one line where it cannot be published."""
-    with RunFile.read(path) as run:
-        try:
-            return _collect(path, run)
-        except _UNREADABLE as error:
-            # What sqlite finds whole may still hold rows of another shape: edited by hand, or from another program.
-            raise UsageError(
-                f"{path} does not read as a run of this program ({error}); run again, or rescore it"
-            ) from error
+    with RunFile.read(path) as run, reading(path):
+        return _collect(path, run)
 
 
 def _collect(path: Path, run: RunFile) -> Contribution:

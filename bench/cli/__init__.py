@@ -86,7 +86,7 @@ def main(arguments: Sequence[str]) -> int:
         code = 2
     except BrokenPipeError:
         code = 0  # the reader (`head`) has seen enough
-    except (click.ClickException, click.Abort, KeyboardInterrupt, OSError, BenchError) as error:
+    except (click.ClickException, click.Abort, KeyboardInterrupt, OSError, MemoryError, BenchError) as error:
         message, code = _explain(error)
         with contextlib.suppress(BrokenPipeError):
             click.echo(f"bench: {' '.join(message.split())}", err=True)
@@ -112,6 +112,8 @@ def _explain(error: BaseException) -> tuple[str, int]:
             return str(error), 2
         case BenchError():
             return str(error), 1
+        case MemoryError():
+            return "not enough memory for what was asked", 1
         case OSError():
             return f"{error.filename or 'output'}: {error.strerror}", 1
     return "interrupted; a run goes on where it was when the same command is given again", 130

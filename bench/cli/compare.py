@@ -19,7 +19,7 @@ from bench import comparison
 from bench.cli.show import scored_cells
 from bench.comparison import Comparison, Scored
 from bench.records import UsageError
-from bench.runfile import RunFile
+from bench.runfile import RunFile, reading
 
 if TYPE_CHECKING:
     from bench.arrays import Evidence
@@ -63,6 +63,8 @@ def compare(runs: Sequence[Path], metric: str | None, by: str, ranks: bool, as_j
 
     Under the comparisons stand the ranks of all models: ranges, as far as the data can tell.
     """
+    if as_json and as_csv:
+        raise UsageError("--json and --csv exclude each other")
     if ranks and (metric or as_csv):
         raise UsageError("--ranks goes by the headline metric, as a table or --json: leave out --metric and --csv")
     if ranks:
@@ -87,6 +89,7 @@ def compare(runs: Sequence[Path], metric: str | None, by: str, ranks: bool, as_j
 
 def _print_ranks(evidence: Evidence, as_json: bool) -> None:
     from bench.cli.ranks import print_ranks
+    from bench.cli.tables import left_out
     from bench.ranking import standings
 
     found = standings(evidence)
@@ -97,8 +100,14 @@ def _print_ranks(evidence: Evidence, as_json: bool) -> None:
     ranked = [group for group in found if any(one.rank for one in group)]
     if ranked:
         print_ranks(ranked)
-    else:
-        click.echo("No ranks: fewer than two models can be ranked (floors and self-tests never are).")
+        return
+    for group in found:
+        compared = [one.aggregate for one in group if one.reason not in {"baseline", "self_test", "alone"}]
+        if len(compared) > 1:
+            click.echo(
+                f"No ranks for {'+'.join(compared[0].tasks)}; languages left out: {left_out(compared[0].left_out)}"
+            )
+    click.echo("No ranks: fewer than two models can be ranked on the same items (floors and self-tests never are).")
 
 
 def _read_evidence(paths: Sequence[Path]) -> Evidence:
@@ -106,12 +115,14 @@ def _read_evidence(paths: Sequence[Path]) -> Evidence:
     from bench.arrays import Evidence, read
 
     _check(paths)
+    models = []
+    for path in paths:
+        with RunFile.read(path) as opened, reading(path):
+            models.append(scored_cells(opened)[0].model)
     evidence = Evidence((), {})
-    for path, name in zip(paths, _names(paths), strict=True):
-        with RunFile.read(path) as opened:
-            cells = scored_cells(opened)
-            twice = any(cell.model == cells[0].model for cell in evidence.cells)
-            evidence += read(opened, name if twice else "")
+    for path, name, model in zip(paths, _names(paths), models, strict=True):
+        with RunFile.read(path) as opened, reading(path):
+            evidence += read(opened, name if models.count(model) > 1 else "")
     return evidence
 
 
@@ -131,7 +142,7 @@ def _read(paths: Sequence[Path], metric: str | None) -> list[Scored]:
     _check(paths)
     scored, known = [], dict[str, None]()
     for path, name in zip(paths, _names(paths), strict=True):
-        with RunFile.read(path) as opened:
+        with RunFile.read(path) as opened, reading(path):
             cells = scored_cells(opened)
             known |= dict.fromkeys(cell.metric for cell in cells)
             scored.append(comparison.read(opened, cells, name, metric))

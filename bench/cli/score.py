@@ -16,14 +16,27 @@ from bench.records import UsageError
 
 THREADS = ("BENCH_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
 Command = Callable[..., Any]
+MOST_ROUNDS = 10_000_000
+
+
+def _rounds(*names: str, least: int, usual: int) -> Callable[[Command], Command]:
+    limits = click.IntRange(least, MOST_ROUNDS)
+    return click.option(*names, type=limits, default=usual, show_default=True, metavar="N")
+
 
 TEST_OPTIONS = (
     click.option("--confidence", "-ci", is_flag=True, help="95 % interval by the bootstrap, for one system."),
-    click.option("--confidence-n", "-cin", type=click.IntRange(2), default=1000, show_default=True, metavar="N"),
+    click.option(
+        "--confidence-n", "-cin", type=click.IntRange(2, MOST_ROUNDS), default=1000, show_default=True, metavar="N"
+    ),
     click.option("--paired-bs", "-pbs", is_flag=True, help="Paired bootstrap of each system against the first."),
-    click.option("--paired-bs-n", "-pbsn", type=click.IntRange(1), default=1000, show_default=True, metavar="N"),
+    click.option(
+        "--paired-bs-n", "-pbsn", type=click.IntRange(1, MOST_ROUNDS), default=1000, show_default=True, metavar="N"
+    ),
     click.option("--paired-ar", "-par", is_flag=True, help="Paired approximate randomisation against the first."),
-    click.option("--paired-ar-n", "-parn", type=click.IntRange(1), default=10_000, show_default=True, metavar="N"),
+    click.option(
+        "--paired-ar-n", "-parn", type=click.IntRange(1, MOST_ROUNDS), default=10_000, show_default=True, metavar="N"
+    ),
 )
 REPORT_OPTIONS = (
     click.option("--sentence-level", "-sl", is_flag=True, help="A score for each line, by one metric."),

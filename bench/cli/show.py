@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bench.records import Cell, UsageError
-from bench.runfile import RunFile
+from bench.runfile import RunFile, reading
 
 if TYPE_CHECKING:
     from bench.aggregate import Aggregate
@@ -33,7 +33,9 @@ run_argument = click.argument("run", type=click.Path(path_type=Path))
 @click.option("--csv", "as_csv", is_flag=True, help="Print the cells, or aggregates, as CSV.")
 def show(run: Path, by: str, only_aggregates: bool, as_json: bool, as_csv: bool) -> None:
     """Prints the results of a run, by task unless told."""
-    with RunFile.read(run) as opened:
+    if as_json and as_csv:
+        raise UsageError("--json and --csv exclude each other")
+    with RunFile.read(run) as opened, reading(run):
         cells = scored_cells(opened)
         title = f"{opened.manifest()['model']}, {len(opened.answered()):,} of {len(opened.planned()):,} answered"
         if only_aggregates:

@@ -110,6 +110,8 @@ def _cut(text: str, width: int) -> str:
 
 def print_overview(cells: Sequence[Cell], paths: Sequence[Path]) -> None:
     """One row a model and task: what `run` prints at its end."""
+    from bench.aggregate import macro
+
     rows = []
     for (model, task), group in _grouped(cells, lambda cell: (cell.model, cell.task)).items():
         headline = [cell for cell in group if cell.headline]
@@ -122,10 +124,8 @@ def print_overview(cells: Sequence[Cell], paths: Sequence[Path]) -> None:
                 metric,
                 f"{len({cell.language for cell in valued}):,}",
                 f"{sum(cell.n for cell in valued):,}",
-                number(_mean(cell.value for cell in valued), metric)
-                if valued
-                else headline[0].reasons.get("value", "-"),
-                number(_mean(cell.chance for cell in valued), metric),
+                number(macro(valued, "value"), metric) if valued else headline[0].reasons.get("value", "-"),
+                number(macro(valued, "chance"), metric),
                 f"{sum(cell.errors for cell in headline):,}",
             )
         )
@@ -144,7 +144,7 @@ def _count(number: int, what: str) -> str:
 
 
 def print_cells(cells: Sequence[Cell], by: str, title: str) -> None:
-    """The cells of a run, one row a group and a column a task; of languages, families and so on the mean over cells."""
+    """The cells of a run, one row a group and a column a task; of families and so on the mean over languages."""
     headline = [cell for cell in cells if cell.headline]
     if by == "task":
         _print_tasks(cells, title)
@@ -221,20 +221,25 @@ def left_out(why: Mapping[str, str]) -> str:
 
 
 def _entry(found: Sequence[Cell], *, single: bool) -> str:
+    from bench.aggregate import macro
+
     if not found:
         return "-"
     metric = found[0].metric
-    mean = number(_mean(cell.value for cell in found), metric)
-    if single and found[0].ci_low is not None:
+    mean = number(macro(found, "value"), metric)
+    if single and len(found) == 1 and found[0].ci_low is not None:
         return f"{mean} [{number(found[0].ci_low, metric)}, {number(found[0].ci_high, metric)}]"
     return mean
 
 
 def _print_tasks(cells: Sequence[Cell], title: str) -> None:
+    from bench.aggregate import by_language, macro
+
     rows = []
     for (task, mode, metric), group in _grouped(cells, lambda cell: (cell.task, cell.mode, cell.metric)).items():
         valued = [cell for cell in group if cell.value is not None]
-        values = [cell.value for cell in valued if cell.value is not None]
+        values = list(by_language(valued, "value").values())
+        normalised = macro(valued, "normalised")
         rows.append(
             (
                 task,
@@ -242,11 +247,11 @@ def _print_tasks(cells: Sequence[Cell], title: str) -> None:
                 metric,
                 f"{len({cell.language for cell in valued}):,}",
                 f"{sum(cell.n for cell in valued):,}",
-                number(_mean(values), metric) if values else group[0].reasons.get("value", "-"),
+                number(macro(valued, "value"), metric) if values else group[0].reasons.get("value", "-"),
                 number(min(values, default=None), metric),
                 number(max(values, default=None), metric),
-                number(_mean(cell.chance for cell in valued), metric),
-                f"{_mean(cell.normalised for cell in valued):.3f}" if valued else "-",
+                number(macro(valued, "chance"), metric),
+                "-" if normalised is None else f"{normalised:.3f}",
                 f"{sum(cell.errors for cell in group):,}",
                 f"{sum(cell.unparsed for cell in group):,}",
             )
@@ -254,11 +259,6 @@ def _print_tasks(cells: Sequence[Cell], title: str) -> None:
     numbers = ("languages", "items", "mean", "lowest", "highest", "chance", "normalised", "errors", "unparsed")
     text = ("task", "mode", "metric")
     print_table(dict.fromkeys(text, False) | dict.fromkeys(numbers, True), rows, title, len(text))
-
-
-def _mean(values: Iterable[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known else None
 
 
 def _grouped(cells: Iterable[Cell], key: Callable[[Cell], K]) -> dict[K, list[Cell]]:

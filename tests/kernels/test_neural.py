@@ -200,7 +200,16 @@ def test_the_interpreter_is_no_python(tmp_path: Path) -> None:
     with pytest.raises(NeuralError, match="ended with code 3"):
         Neural(DA, python=str(program)).score(["a"], ["b"], [["c"]])
     program.write_text("#!/bin/sh\necho hello; sleep 60\n")
-    with pytest.raises(NeuralError, match="answered with no JSON: 'hello'"):
+    with pytest.raises(NeuralError, match="answered with what it never says: 'hello'"):
+        Neural(DA, python=str(program)).score(["a"], ["b"], [["c"]])
+
+
+@pytest.mark.parametrize("line", ["[1]", "5", '{"a": 1}', '{"step": "zzz"}', "{", "null"])
+def test_a_worker_that_says_what_it_never_says(tmp_path: Path, line: str) -> None:
+    program = tmp_path / "python"
+    program.write_text(f"#!/bin/sh\necho '{line}'; sleep 60\n")
+    program.chmod(0o755)
+    with pytest.raises(NeuralError, match="answered with what it never says"):
         Neural(DA, python=str(program)).score(["a"], ["b"], [["c"]])
 
 

@@ -218,3 +218,9 @@ def test_the_sum_of_segments_is_the_corpus() -> None:
 def test_no_kernel_for_a_gpu() -> None:
     with pytest.raises(ValueError, match="CPU only"):
         Ter(backend="gpu")
+
+
+def test_references_are_tokenized_twice_as_sacrebleu_does_it() -> None:
+    hypotheses, references = ["the CEO of Sainsbury's he said"], ["the CEO of Sainsbury's, he said"]
+    expected = TER(normalized=True).corpus_score(hypotheses, [references]).score
+    assert score(Ter(normalized=True), hypotheses, [references]).score == expected == 12.5
