@@ -363,7 +363,7 @@ def _connect(path: Path, *, write: bool) -> sqlite3.Connection:
         (application,) = connection.execute("PRAGMA application_id").fetchone()
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         if application != APPLICATION_ID:
-            raise UsageError(f"{path} is not a run file of this program; give another --output")
+            raise UsageError(f"{path} is not a run file of this program; name another file")
         if version > VERSION:
             raise UsageError(
                 f"{path} was written by a newer version of this program (format {version}, known {VERSION})"
@@ -414,7 +414,7 @@ def _explain(path: Path, error: sqlite3.DatabaseError) -> str:
     if "locked" in text:
         return f"{path} is held by another program: {text}"
     if "malformed" in text or "not a database" in text or "rror in file" in text:
-        return f"{path} is damaged or cut short ({text}); restore a copy, or give another --output"
+        return f"{path} is damaged or cut short ({text}); restore a copy; a run can also begin anew in another file"
     return f"{path}: {text}"
 
 

@@ -66,7 +66,7 @@ def _report(info: Info, board: Path) -> None:
     print_table({"model": False, "address": False, "": False, "results": True, "languages": True}, rows)
     left_out: dict[tuple[str, str], dict[str, None]] = {}
     for one in info.withheld:
-        place = f"{one.language}{one.variety and '-' + one.variety} ({one.errors} of {one.asked} failed)"
+        place = f"{one.language}{one.variety and '-' + one.variety} ({one.errors} of {one.asked} without an answer)"
         left_out.setdefault((one.model, one.task), {})[place] = None  # once, whatever the metric
     for (model, task), places in left_out.items():
         more = f" and {len(places) - 3:,} more" if len(places) > 3 else ""
