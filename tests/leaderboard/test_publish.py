@@ -45,7 +45,8 @@ def test_publish_says_how_many_results_are_dropped(
 
 def test_publish_names_what_it_withheld(runs: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["publish", *map(str, runs), "--board", str(tmp_path / "board")]) == 0
-    assert "withheld: hf:maker/gaps sib200, too many errors: yor_Latn (5 of 40 without an answer)" in capsys.readouterr().out
+    told = "withheld: hf:maker/gaps sib200, too many errors: yor_Latn (5 of 40 without an answer)"
+    assert told in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
