@@ -108,7 +108,7 @@ def checked(hypotheses: Sequence[str], references: References) -> tuple[Text, li
 
 def _check_types(text: Text, what: str, hint: str, *more: type) -> None:
     """Raises `TypeError` naming the first segment that is no text."""
-    if set(map(type, text)) <= {str, *more}:
+    if text.kinds <= {str, *more}:
         return
     for number, segment in enumerate(text, start=1):
         if not isinstance(segment, (str, *more)):

@@ -68,12 +68,13 @@ class Text(Sequence[str | None]):
     as well and then keeps nothing.
     """
 
-    __slots__ = ("_lower", "_units", "strings")
+    __slots__ = ("_kinds", "_lower", "_units", "strings")
 
     def __init__(self, strings: Sequence[str | None], units: Units | None = None) -> None:
         self.strings: Sequence[str | None] = strings.strings if isinstance(strings, Text) else strings
         self._units = units
         self._lower: Text | None = None
+        self._kinds: set[type] | None = None
 
     @classmethod
     def of(cls, segments: Sequence[str | None]) -> Text:
@@ -119,9 +120,16 @@ class Text(Sequence[str | None]):
         return self._lower
 
     @property
+    def kinds(self) -> set[type]:
+        """The types that occur among the segments."""
+        if self._kinds is None:
+            self._kinds = set(map(type, self.strings))
+        return self._kinds
+
+    @property
     def present(self) -> NDArray[np.bool_]:
         """Where there is a segment at all; false for None."""
-        if None not in self.strings:
+        if type(None) not in self.kinds:
             return np.ones(len(self), dtype=np.bool_)
         return np.fromiter((segment is not None for segment in self.strings), np.bool_, len(self))
 
