@@ -129,6 +129,24 @@ def word_spans(units: Any, start: int, end: int, white: Any, punctuation: Any, e
 
 
 @compiled
+def split_words(units: Any, start: int, end: int, white: Any, spans: Any) -> int:
+    """Where words begin and end, as `str.split` cuts them; returns how many there are."""
+    words = 0
+    i = start
+    while i < end:
+        while i < end and units[i] <= 0x3000 and white[units[i]]:
+            i += 1
+        if i >= end:
+            break
+        spans[2 * words] = i
+        while i < end and (units[i] > 0x3000 or not white[units[i]]):
+            i += 1
+        spans[2 * words + 1] = i
+        words += 1
+    return words
+
+
+@compiled
 def hash_span(units: Any, start: int, end: int) -> Any:
     """FNV-1a over code points; only says where to look."""
     key = np.uint64(1469598103934665603)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.chrf_cpu import intern
+from kernels.chrf_cpu import intern, split_words
 from kernels.compiled import compiled
 from kernels.ngrams import UNKNOWN, table_bits
 from kernels.text import WHITE, Units
@@ -259,24 +259,6 @@ def _subsequences(hyp: Any, hyp_offsets: Any, ref: Any, ref_offsets: Any, masks:
 
 
 @compiled
-def _split(units: Any, start: int, end: int, white: Any, spans: Any) -> int:
-    """Where the words begin and end; returns how many there are."""
-    words = 0
-    i = start
-    while i < end:
-        while i < end and units[i] <= 0x3000 and white[units[i]]:
-            i += 1
-        if i >= end:
-            break
-        spans[2 * words] = i
-        while i < end and (units[i] > 0x3000 or not white[units[i]]):
-            i += 1
-        spans[2 * words + 1] = i
-        words += 1
-    return words
-
-
-@compiled
 def _word_distances(
     hyp: Any, hyp_offsets: Any, ref: Any, ref_offsets: Any, white: Any, longest: int, masks: Any, steps: Any,
     found: Any, ref_words: Any,
@@ -286,8 +268,8 @@ def _word_distances(
     hyp_spans, ref_spans = np.empty(2 * longest, np.int64), np.empty(2 * longest, np.int64)
     hyp_ids, ref_ids = np.empty(longest, np.uint32), np.empty(longest, np.uint32)
     for i in range(len(found)):
-        hyps = _split(hyp, hyp_offsets[i], hyp_offsets[i + 1], white, hyp_spans)
-        refs = _split(ref, ref_offsets[i], ref_offsets[i + 1], white, ref_spans)
+        hyps = split_words(hyp, hyp_offsets[i], hyp_offsets[i + 1], white, hyp_spans)
+        refs = split_words(ref, ref_offsets[i], ref_offsets[i + 1], white, ref_spans)
         intern(ref, ref_spans, refs, hyp, hyp_spans, hyps, table, names, ref_ids, hyp_ids)
         for word in range(hyps):
             if hyp_ids[word] == UNKNOWN:

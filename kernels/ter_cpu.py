@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.chrf_cpu import intern
+from kernels.chrf_cpu import intern, split_words
 from kernels.compiled import compiled
 from kernels.ngrams import table_bits
 from kernels.text import WHITE, Units
@@ -67,23 +67,6 @@ def edits(hyp: Units, ref: Units) -> tuple[NDArray[np.int64], NDArray[np.int64]]
     found, lengths = np.zeros((2, len(hyp)), dtype=np.int64)
     _pairs(hyp.units, hyp.offsets, ref.units, ref.offsets, WHITE, found, lengths)
     return found, lengths
-
-
-@compiled
-def _split(units: Any, start: int, end: int, white: Any, spans: Any) -> int:
-    words = 0
-    i = start
-    while i < end:
-        while i < end and units[i] <= 0x3000 and white[units[i]]:
-            i += 1
-        if i >= end:
-            break
-        spans[2 * words] = i
-        while i < end and (units[i] > 0x3000 or not white[units[i]]):
-            i += 1
-        spans[2 * words + 1] = i
-        words += 1
-    return words
 
 
 @compiled
@@ -333,8 +316,8 @@ def _pairs(hyp: Any, hyp_offsets: Any, ref: Any, ref_offsets: Any, white: Any, f
     hyp_wrong, ref_wrong, best = np.empty(longest, np.int64), np.empty(longest, np.int64), np.zeros(4, np.int64)
     behind, ahead, spare = np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0, np.int32)
     for i in range(len(found)):
-        hyps = _split(hyp, hyp_offsets[i], hyp_offsets[i + 1], white, hyp_spans)
-        refs = _split(ref, ref_offsets[i], ref_offsets[i + 1], white, ref_spans)
+        hyps = split_words(hyp, hyp_offsets[i], hyp_offsets[i + 1], white, hyp_spans)
+        refs = split_words(ref, ref_offsets[i], ref_offsets[i + 1], white, ref_spans)
         lengths[i] = refs
         found[i] = max(hyps, refs)
         if hyps == 0 or refs == 0:
