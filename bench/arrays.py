@@ -42,7 +42,7 @@ def key(cell: Cell) -> CellKey:
 def read(run: RunFile, label: str = "") -> Evidence:
     """The headline cells of a run and their scores; `label`, where given, stands for the model's name.
 
-    Raises `RunFileError` where the file cannot be read.
+    Raises `RunFileError` where the file cannot be read, `ValueError` where it lacks the scores behind a value.
     """
     cells = tuple(replace(cell, model=label or cell.model) for cell in run.cells() if cell.headline)
     known = {key(cell)[1:]: key(cell) for cell in cells}
@@ -56,6 +56,9 @@ def read(run: RunFile, label: str = "") -> Evidence:
         cell = known.get((task, version, language, variety, mode, prompt_language, shots, score.metric))
         if cell:
             rows.setdefault(cell, []).append((item, drawn_with(item, clusters[sample]), score.statistics))
+    lost = next((cell for cell in cells if cell.value is not None and key(cell) not in rows), None)
+    if lost:
+        raise ValueError(f"no scores of {lost.task} {lost.language}")
     arrays = {}
     for cell, scores in rows.items():
         items, units, statistics = zip(*scores, strict=True)

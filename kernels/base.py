@@ -78,6 +78,14 @@ def score(metric: Metric, hypotheses: Sequence[str], references: References) -> 
     )
 
 
+def ratio(sums: NDArray[Any]) -> Scores:
+    """The first column over the second, shape (rows, 2) -> (rows,): a share or a mean. Over nothing it is NaN."""
+    part, whole = np.asarray(sums, dtype=np.float64).T
+    with np.errstate(invalid="ignore"):
+        shares: Scores = part / whole
+    return shares
+
+
 def on_cpu_only(metric: str, backend: str) -> None:
     """Raises `ValueError` where a metric that has no kernel for a GPU is asked for one, or for what is no backend."""
     if backend not in ("auto", "cpu"):

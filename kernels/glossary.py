@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.base import References, Scores, Statistics, checked
+from kernels.base import References, Scores, Statistics, checked, ratio
 from kernels.normalisation import described_case, fold, unspaced
 
 ALTERNATIVES = "\t"
@@ -56,10 +56,7 @@ class GlossaryRecall:
 
     def from_statistics(self, sums: NDArray[Any]) -> Scores:
         """Found over required; nothing required is not a number."""
-        found, required = np.asarray(sums, dtype=np.float64).T
-        with np.errstate(invalid="ignore"):
-            scores: Scores = found / required
-        return scores
+        return ratio(sums)
 
     def segment_scores(self, statistics: Statistics) -> Scores:
         """A segment's own share."""

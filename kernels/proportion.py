@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.base import References, Scores, Statistics, checked
+from kernels.base import References, Scores, Statistics, checked, ratio
 from kernels.normalisation import described, normalise, tokens
 
 __all__ = ["AnswerMatch", "Proportion", "normalise"]
@@ -41,10 +41,7 @@ class Proportion:
 
     def from_statistics(self, sums: NDArray[Any]) -> Scores:
         """Right over counted; nothing counted is not a number."""
-        right, counted = np.asarray(sums, dtype=np.float64).T
-        with np.errstate(invalid="ignore"):
-            scores: Scores = right / counted
-        return scores
+        return ratio(sums)
 
     def segment_scores(self, statistics: Statistics) -> Scores:
         """1 or 0."""

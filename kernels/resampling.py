@@ -57,6 +57,7 @@ def multiplicities(units: int, rounds: int, seed: int) -> NDArray[np.int64]:
 
 def draws(units: int, rounds: int, seed: int) -> Iterator[tuple[slice, NDArray[np.int64]]]:
     """`multiplicities` by blocks of rounds, for so many units that all rounds at once would not fit in memory."""
+    _check(rounds)
     if units < 1:
         raise ValueError("nothing to draw from: no items")
     generator = np.random.default_rng(seed)
@@ -67,9 +68,12 @@ def draws(units: int, rounds: int, seed: int) -> Iterator[tuple[slice, NDArray[n
         yield block, np.bincount(drawn.ravel(), minlength=size * units).reshape(size, units)
 
 
-def _blocks(units: int, rounds: int) -> Iterator[slice]:
+def _check(rounds: int) -> None:
     if rounds < 1:
         raise ValueError(f"at least 1 round is needed, not {rounds}")
+
+
+def _blocks(units: int, rounds: int) -> Iterator[slice]:
     # Sizes that 32 divides: NumPy makes 32 random bits at a time and drops those left over at the end of a call.
     size = max(32, BLOCK // max(1, units) // 32 * 32)
     for start in range(0, rounds, size):
@@ -147,6 +151,7 @@ def paired_scores(
     backend: Backend = "auto",
 ) -> Scores:
     """The score of every system in every round, shape (systems, rounds), all from the same draws."""
+    _check(rounds)
     by_unit = _by_unit(systems, clusters)
     units, width = len(by_unit), metric.columns
     scores = np.empty((len(systems), rounds))
@@ -173,6 +178,7 @@ def approximate_randomisation(
     differences count as at least as large, so identical systems have p 1; sacreBLEU counts larger ones only. Raises
     `ValueError` for systems of unequal length or no items.
     """
+    _check(rounds)
     by_unit = _by_unit([baseline, *systems], clusters)
     width = metric.columns
     totals = by_unit.sum(axis=0)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels import edit_cpu
-from kernels.base import UNIT, References, Scores, Statistics, checked
+from kernels.base import UNIT, References, Scores, Statistics, checked, ratio
 from kernels.normalisation import described, tokens
 from kernels.numbering import Numbering
 from kernels.parallel import for_blocks
@@ -62,9 +62,7 @@ class RougeL:
 
     def from_statistics(self, sums: NDArray[Any]) -> Scores:
         """The mean F1 times 100; nothing counted is not a number."""
-        shared, counted = np.asarray(sums, dtype=np.float64).T
-        with np.errstate(invalid="ignore"):
-            scores: Scores = 100 * shared / counted
+        scores: Scores = 100 * ratio(sums)
         return scores
 
     def segment_scores(self, statistics: Statistics) -> Scores:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.base import UNIT, References, Scores, Statistics, checked
+from kernels.base import UNIT, References, Scores, Statistics, checked, ratio
 from kernels.normalisation import described, tokens
 
 
@@ -41,10 +41,7 @@ class TokenF1:
 
     def from_statistics(self, sums: NDArray[Any]) -> Scores:
         """The mean F1; nothing counted is not a number."""
-        shared, counted = np.asarray(sums, dtype=np.float64).T
-        with np.errstate(invalid="ignore"):
-            scores: Scores = shared / counted
-        return scores
+        return ratio(sums)
 
     def segment_scores(self, statistics: Statistics) -> Scores:
         """A segment's F1."""

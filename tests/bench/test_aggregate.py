@@ -209,3 +209,24 @@ def test_the_order_of_cells_changes_no_aggregate(order: list[int], seed: int) ->
 def test_the_macro_mean_of_cells_is_none_without_any_and_leaves_nulls_out() -> None:
     assert macro([], "value") is None
     assert macro([EMPTY, share(10, language="hau_Latn")[0]], "value") == 0.25
+
+
+def test_numbers_of_other_versions_of_the_metric_are_in_no_block() -> None:
+    signatures: list[dict[str, Any]] = [
+        {"signature": f"accuracy|nrefs:{n}|version:{version}"} for n, version in ((1, 1), (1, 2), (2, 2))
+    ]
+    old, new, same = signatures
+    found = together(
+        share(30, language="yor_Latn", model="hf:a", **old),
+        share(30, language="hau_Latn", model="hf:a", **new),
+        share(20, language="yor_Latn", model="hf:b", **new),
+        share(20, language="hau_Latn", model="hf:b", **same),
+    )
+    for one in found.models:
+        assert (one.languages, one.left_out) == (("hau_Latn",), {"yor_Latn": "other_signature"})
+
+
+def test_no_interval_reaches_below_what_can_be_scored() -> None:
+    found = single(share(1, 20, language="yor_Latn"))
+    assert found.macro_low is not None and found.worst_decile_low is not None
+    assert min(found.macro_low, found.worst_decile_low) >= -1 / 3

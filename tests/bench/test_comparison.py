@@ -85,6 +85,20 @@ def test_holm_is_that_of_statsmodels(p_values: list[float]) -> None:
     assert holm(p_values) == pytest.approx(multipletests(p_values, method="holm")[1].tolist(), rel=1e-12)
 
 
+@pytest.mark.parametrize(("baseline_only", "system_only"), [(0, 1100), (100, 3000)])
+def test_no_p_is_so_small_that_it_is_0(baseline_only: int, system_only: int) -> None:
+    assert mcnemar(baseline_only, system_only) == mcnemar(baseline_only, system_only, mid_p=True) == sys.float_info.min
+
+
+@pytest.mark.parametrize("name", ["chrf++", "token_f1", "rouge_l"])
+def test_an_interval_of_a_difference_stays_on_the_scale(name: str) -> None:
+    metric = kernels.metric(name)
+    right, wrong = (metric.statistics([text] * 12, [["a b c d e f"] * 12]) for text in ("a b c d e f", "zzz"))
+    baseline, system = np.vstack([wrong[:11], right[:1]]), np.vstack([right[:11], wrong[:1]])
+    found = difference(Pair(metric, baseline, system, [f"u{number}" for number in range(12)]), 1, 100)
+    assert 0 < found.low <= found.high <= metric.best
+
+
 def test_holm_of_nothing_is_nothing() -> None:
     assert holm([]) == []
 
@@ -318,6 +332,20 @@ def test_a_language_whose_data_are_flawed_is_compared_and_is_in_no_mean() -> Non
     assert [one.p is None for one in found] == [False, False, True]
     assert (found[1].language, found[1].reasons["macro"]) == ("mya_Mymr", "zawgyi_text")
     assert (macro(found).languages, macro(found).difference) == (1, found[0].difference)
+
+
+def test_varieties_of_a_language_are_one_language_in_the_mean() -> None:
+    shares = {("por_Latn", ""): (10, 30), ("por_Latn", "BR"): (10, 20), ("deu_Latn", ""): (10, 40)}
+    sides = [
+        [answers([1] * right[side] + [0] * (40 - right[side]), code, variety=v) for (code, v), right in shares.items()]
+        for side in (0, 1)
+    ]
+    found = macro(compare(run("a", *sides[0]), [run("b", *sides[1])]))
+    expected = ((20 + 10) / 2 + 30) / 2 / 40
+    assert found.languages == 2
+    assert found.difference == pytest.approx(expected)
+    assert found.ci_low is not None and found.ci_high is not None
+    assert found.ci_low < expected < found.ci_high <= 1
 
 
 def test_no_language_in_all_runs_means_no_mean() -> None:

@@ -11,6 +11,7 @@ import tasks
 from bench import summary
 from bench.records import Cell, Response, Score
 from bench.scoring import Answered
+from bench.statistics import interval
 from tasks.records import Sample
 
 
@@ -62,3 +63,12 @@ def test_a_mean_of_fractions_up_to_1_has_a_scale_and_no_bounds(monkeypatch: pyte
     found = cell(monkeypatch, binary=False)
     assert found.normalised == pytest.approx((2 / 3 - 0.25) / 0.75)
     assert found.worst is None and found.reasons["worst"] == "corpus_metric"
+
+
+def test_a_perfect_text_is_100_and_no_more() -> None:
+    metric, text = kernels.metric("bleu"), "a b c d e f"
+    statistics = metric.statistics([text] * 12, [[text] * 12])
+    assert metric.from_statistics(statistics.sum(axis=0, keepdims=True))[0] > 100  # sacreBLEU's own number
+    assert summary._corpus(metric, statistics) == 100.0
+    found = interval(metric, statistics, [f"c{number}" for number in range(12)], 1)
+    assert found.low is not None and found.low < 100 and found.high == 100.0

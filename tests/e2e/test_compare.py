@@ -174,3 +174,34 @@ def test_what_cannot_be_compared_gets_one_line(
 @pytest.mark.usefixtures("copied")
 def test_a_metric_that_is_named_is_the_one_that_is_compared(bench: Bench) -> None:
     assert {one["metric"] for one in compared(bench, COPY, RANDOM, "--metric", "accuracy")} == {"accuracy"}
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        """UPDATE cells SET cell = '{"x": 1}'""",
+        "UPDATE cells SET cell = 'nojson'",
+        "DELETE FROM manifest",
+        "DELETE FROM samples",
+        "DELETE FROM scores",
+    ],
+)
+def test_a_run_file_of_another_shape_gets_one_line(bench: Bench, copied: Path, damage: str) -> None:
+    with sqlite3.connect(copied / COPY) as connection:
+        connection.execute(damage)
+    connection.close()
+    for arguments in (("show", COPY), ("show", COPY, "--aggregates", "--json"), ("compare", RANDOM, COPY)):
+        done = bench(*arguments, expect=2)
+        assert done.stderr.count("\n") == 1, done.stderr
+        assert COPY in done.stderr
+
+
+def test_runs_of_other_items_have_no_ranks_and_the_table_says_why(bench: Bench, data: Path) -> None:
+    for name, limit in (("cat", "30"), ("tac", "25")):
+        bench(
+            *("run", "-m", f"command:{name}", "-t", "ntrex-from-eng", "-l", "cat", "--limit", limit),
+            *("--output", f"{name}.run.db", "--data", str(data)),
+        )
+    out = bench("compare", "cat.run.db", "tac.run.db").stdout
+    assert "No ranks for ntrex-from-eng; languages left out: 1 (other items)" in out
+    assert "No ranks: fewer than two models can be ranked on the same items" in out

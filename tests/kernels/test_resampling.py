@@ -21,6 +21,7 @@ from kernels.resampling import (
     approximate_randomisation,
     draws,
     multiplicities,
+    numbered,
     paired_bootstrap,
     paired_scores,
     resampled,
@@ -263,3 +264,27 @@ def test_no_gpu_and_no_such_backend_are_said(monkeypatch: pytest.MonkeyPatch) ->
         resampled(CHRF2, one, multiplicities(20, 3, 1), backend="gpu")
     with pytest.raises(ValueError, match="unknown backend 'tpu'"):
         resampled(CHRF2, one, multiplicities(20, 3, 1), backend=cast("Any", "tpu"))
+
+
+def test_what_counts_nothing_in_a_round_leaves_no_nan_and_no_small_p() -> None:
+    metric = kernels.metric("glossary_recall")
+    statistics = np.zeros((40, 2), dtype=np.int64)
+    statistics[:2] = [[1, 1], [0, 1]]
+    (found,) = paired_bootstrap(metric, statistics, [statistics], seed=1)
+    assert (found.low, found.high, found.error, found.p) == (0, 0, 0, 1)
+    nothing = np.zeros_like(statistics)
+    assert approximate_randomisation(metric, nothing, [nothing], seed=1, rounds=100) == [1.0]
+
+
+@pytest.mark.parametrize("rounds", [0, -5])
+def test_no_rounds_are_refused(rounds: int) -> None:
+    statistics = np.ones((20, 2), dtype=np.int64)
+    with pytest.raises(ValueError, match="at least 1 round"):
+        paired_bootstrap(kernels.metric("accuracy"), statistics, [statistics], rounds=rounds, seed=1)
+    with pytest.raises(ValueError, match="at least 1 round"):
+        approximate_randomisation(kernels.metric("accuracy"), statistics, [statistics], rounds=rounds, seed=1)
+
+
+def test_clusters_that_differ_in_a_nul_are_two() -> None:
+    index, clusters = numbered(["a\0", "a", "a\0"])
+    assert (index.tolist(), clusters) == ([1, 0, 1], 2)
