@@ -1,6 +1,6 @@
 """The language registry: one row for each language in one script, and every spelling by which a dataset knows it."""
 
-from .datasets import dataset_codes, resolve
+from .datasets import dataset_codes, has_dataset, resolve
 from .records import AmbiguousLanguage, DatasetCode, Language, LanguageError, UnknownLanguage
 from .registry import all_languages, get
 
@@ -13,5 +13,6 @@ __all__ = [
     "all_languages",
     "dataset_codes",
     "get",
+    "has_dataset",
     "resolve",
 ]

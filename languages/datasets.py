@@ -10,6 +10,11 @@ from .registry import all_languages
 from .tables import normalise, quoted, read_table
 
 
+def has_dataset(dataset: str) -> bool:
+    """Whether the table knows the codes of a dataset."""
+    return dataset in _table()
+
+
 def dataset_codes(dataset: str) -> tuple[DatasetCode, ...]:
     """Every code of a dataset, in the order of the codes."""
     table = _table()
