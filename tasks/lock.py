@@ -1,9 +1,13 @@
-"""`data.lock`: commit, licence, and SHA-256, row count and columns of every file that has been seen."""
+"""`data.lock`: commit, licence, and SHA-256, row count and columns of every file that has been seen.
+
+The package's own lock decides what is ranked. A bundle brings a lock of its own, which pins the rest of what it holds.
+"""
 
 from __future__ import annotations
 
 import functools
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +16,14 @@ from typing import Any
 from tasks.records import DataError
 
 LOCK = Path(__file__).with_name("data.lock")
+ENVIRONMENT = "BENCH_DATA"
+DECLARED = "declared"
+"""A bundle's folder for declarations from outside the package and the files beside them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One locked file."""
+    """One locked file. `rows` is -1 where rows are not counted by file."""
 
     sha256: str
     rows: int
@@ -24,8 +31,26 @@ class Entry:
 
 
 def entry(dataset: str, path: str) -> Entry | None:
-    """The lock's entry for a file, or None: then the task is unlocked."""
+    """The package's entry for a file, or None: then the task is unlocked."""
     return files(dataset).get(path)
+
+
+def expected(dataset: str, path: str) -> Entry | None:
+    """What a file has to be: the package's entry, else that of the bundle which is the data folder."""
+    return entry(dataset, path) or _bundled(os.environ.get(ENVIRONMENT, "")).get(dataset, {}).get("files", {}).get(path)
+
+
+def beside(folder: Path, name: str) -> Entry | None:
+    """What a bundle pins for a declaration in its folder `declared`, or for a file beside one; None anywhere else."""
+    if folder.name != DECLARED:
+        return None
+    pinned: Mapping[str, Entry] = _bundled(str(folder.parent)).get(DECLARED, {}).get("files", {})
+    return pinned.get(name)
+
+
+@functools.cache
+def _bundled(folder: str) -> Mapping[str, Mapping[str, Any]]:
+    return read(Path(folder) / LOCK.name) if folder else {}
 
 
 @functools.cache

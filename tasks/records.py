@@ -5,17 +5,33 @@ A task is a declaration and nothing else: constructing or listing one never touc
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
 Area = Literal[
     "translation", "topic", "reading", "knowledge", "reasoning", "locale", "rules", "culture", "legal", "medical"
 ]
-Kind = Literal["choice", "generation"]
+Kind = Literal["choice", "generation", "number", "labels", "rules"]
 Origin = Literal["native", "human-translated", "machine-translated", "generated"]
 Access = Literal["open", "gated", "non-commercial", "no-derivatives"]
 Split = Literal["train", "test"]
+
+
+FLAWS: Mapping[str, str] = MappingProxyType(
+    {
+        "legacy_encoding": "the dataset's text in this language is in a legacy encoding, not in Unicode",
+        "doubtful_language": "the dataset's text looks like another language than it is called",
+        "misaligned": "texts of the dataset in this language stand beside the wrong ones",
+        "damaged_text": "letters of the dataset's text in this language were lost or changed",
+        "wrong_questions": "many questions of the dataset in this language do not fit their answers",
+        "one_label": "every item of the dataset in this language has the same right answer",
+        "memorised": "the text is in every large collection of texts, word for word",
+    }
+)
+"""Reason code -> what is wrong with a dataset's text in one language, as a reader is told: shown, and never ranked."""
 
 
 class DataError(Exception):
@@ -39,13 +55,15 @@ class Variety:
 
     `language` is the canonical code, `variety` a BCP 47 region or variant where a dataset has several for one language
     (else empty), `code` what the dataset itself calls it. `flaw` is the reason code of what is wrong with the data in
-    this language: its scores are shown and not ranked.
+    this language: its scores are shown and not ranked. `origin` is how its text came about where that differs from the
+    task's word for it.
     """
 
     language: str
     variety: str = ""
     code: str = ""
     flaw: str = ""
+    origin: Origin | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +71,10 @@ class Sample:
     """A row turned into a question with its gold answer.
 
     `input` is what a system that takes no prompt receives (the sentence to translate, the text to classify); `fields`
-    are the values that a prompt template may name. A choice has `options` and the index of the gold one in `answer`; a
-    generation has one or more `references`. `item` is the same across parallel languages, and `cluster` names the
-    passage or document that several items share.
+    are the values that a prompt template may name. A choice has `options` and the index of the gold one in `answer`,
+    a question with several right labels their indices in `answers`; a generation has one or more `references`, a number
+    the one that it comes to, and a rule that a program can check has it as JSON (see `bench.rules`). `item` is the same
+    across parallel languages, and `cluster` names the passage or document that several items share.
     """
 
     task: str
@@ -69,6 +88,7 @@ class Sample:
     answer: int | None = None
     references: tuple[str, ...] = ()
     cluster: str = ""
+    answers: tuple[int, ...] = ()
 
     @property
     def id(self) -> str:
@@ -97,18 +117,58 @@ class Source(Protocol):
         """Whether a name of a fingerprint is pinned; the scores of what is not are not ranked."""
 
 
+@runtime_checkable
+class Repository(Source, Protocol):
+    """A source whose rows lie in files of a repository, which can be locked, verified and bundled."""
+
+    @property
+    def repository(self) -> str:
+        """`owner/name`."""
+
+    @property
+    def commit(self) -> str:
+        """The pinned commit, or the name of a branch where none is pinned yet."""
+
+    def paths(self, variety: Variety, split: Split) -> tuple[str, ...]:
+        """The files inside the repository that the rows of one split come from. Raises `DataError`."""
+
+    def describe(self, path: str) -> Any:
+        """The lock entry (`tasks.lock.Entry`) of a file as it lies here now, whatever the lock says."""
+
+    def fetch(self, path: str) -> Any:
+        """The file on this machine (`tasks.store.Fetched`), checked against the lock. Raises `DataError`."""
+
+    def companions(self) -> tuple[str, ...]:
+        """Files that are no data and that reading needs all the same: the card that names the configurations."""
+
+
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """The words around a sample. `text` names fields in braces: those of the sample, `{language}` (its English name)
-    and `{script}`.
+    """The words around a sample. `text` names fields in braces: those of the sample, `{language}`, `{script}` (English
+    names) and `{autonym}`.
 
-    `cue` ends the prompt; a log-likelihood continues it with a space and an option.
+    `cue` ends the prompt; a log-likelihood continues it with a space and an option. `instruction` asks for a letter
+    where lettered options are shown. `language` is "english" or "native"; who wrote the text and who has reviewed it
+    stand in `author` and `review`: what is "unreviewed" enters no headline unless it is English. `family` names the
+    prompt in `prompts.toml`, by which a native one is found.
     """
 
     text: str
     cue: str = "Answer:"
     language: str = "english"
     version: str = "1"
+    instruction: str = "Answer with the letter alone."
+    author: str = ""
+    review: str = "unreviewed"
+    family: str = ""
+
+
+Item = TypeVar("Item")
+
+
+def by_hash(items: Iterable[Item], name: Callable[[Item], str]) -> list[Item]:
+    """The items in the order of the hash of their names: a draw that is the same everywhere, and grows in place."""
+    return sorted(items, key=lambda item: hashlib.sha256(name(item).encode()).digest())
 
 
 @dataclass(frozen=True)
@@ -117,7 +177,11 @@ class Task:
 
     `metrics` has the headline first. `sample` turns a row into a sample, or into None where the row cannot be asked.
     `origin` says how the text in the scored languages came about. `max_tokens` bounds a generated answer. `floor`
-    marks a self-test that is shown apart and never averaged with the benchmarks.
+    marks a self-test that is shown apart and never averaged with the benchmarks. `content` names the texts that other
+    tasks hold too: two tasks that share one are never averaged together. `items` is how many items upstream states for
+    each code (`""` for every code). `answer_language` is the language that a generated answer should be in: "own", a
+    canonical code, or "none". `held_out` items, drawn by hash, are examples and never scored, where there is no other
+    split to take examples from. `native` are prompts of the task's own by canonical code; others come from its family.
     """
 
     name: str
@@ -141,12 +205,46 @@ class Task:
     floor: bool = False
     chance: float | None = None
     notes: str = ""
-    raw_input: bool = field(default=False)
+    contamination: str = ""
+    provenance: str = ""
+    unverified: tuple[str, ...] = ()
+    content: tuple[str, ...] = ()
+    items: Mapping[str, int] = field(default_factory=dict)
+    answer_language: str = "own"
+    held_out: int = 0
+    native: Mapping[str, Prompt] = field(default_factory=dict)
+    raw_input: bool = False
     """True where a system that takes no prompt (a translation engine) can answer from `input` alone."""
 
+    @property
+    def splits(self) -> tuple[Split, ...]:
+        """The splits that samples can be had of."""
+        return ("train", "test") if self.held_out else self.source.splits
+
     def samples(self, variety: Variety, split: Split = "test") -> Iterator[Sample]:
-        """The samples of one language, in the source's order. Raises `DataError`."""
+        """The samples of one language, in the source's order. Raises `DataError`, also where two have one name."""
+        if not self.held_out:
+            yield from self._made(variety, split)
+            return
+        every = list(self._made(variety, "test"))
+        kept = {sample.item for sample in by_hash(every, lambda sample: sample.item)[: self.held_out]}
+        yield from (sample for sample in every if (sample.item in kept) == (split == "train"))
+
+    def _made(self, variety: Variety, split: Split) -> Iterator[Sample]:
+        seen: dict[str, str] = {}
         for row in self.source.rows(variety, split):
             made = self.sample(self, variety, row)
-            if made is not None:
-                yield made
+            if made is None:
+                continue
+            if made.item in seen:
+                raise DataError(f"{row.where}: the item {made.item!r} was {seen[made.item]} already")
+            seen[made.item] = row.where
+            yield made
+
+    def with_varieties(self, varieties: Iterable[Variety]) -> Task:
+        """The same task, of these languages alone."""
+        return replace(self, varieties=tuple(varieties))
+
+    def origin_in(self, variety: Variety) -> Origin:
+        """How the text of one language came about."""
+        return variety.origin or self.origin

@@ -16,12 +16,12 @@ from typing import Protocol
 from tasks import lock
 from tasks.records import DataError
 
-ENVIRONMENT = "BENCH_DATA"
+ENVIRONMENT = lock.ENVIRONMENT
 DOWNLOAD = "https://raw.githubusercontent.com/{repository}/{commit}/{path}"
 
 
-class Repository(Protocol):
-    """The part of a source that says where its files come from."""
+class Named(Protocol):
+    """The part of a source that messages name."""
 
     @property
     def dataset(self) -> str:
@@ -36,9 +36,21 @@ class Repository(Protocol):
         """The pinned commit."""
 
 
+class Repository(Named, Protocol):
+    """The part of a source that says how its files are had."""
+
+    @property
+    def by_hand(self) -> str:
+        """How a person gets the files that no program can fetch; else empty."""
+
+    @property
+    def folder(self) -> str:
+        """The folder in the repository in which the paths begin: "data/", or nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """A file that lies on this machine and is what the lock says (or has no entry there: `locked` is False)."""
+    """A file that lies on this machine and is what the lock says (or has no entry in any: `locked` is False)."""
 
     path: Path
     sha256: str
@@ -60,23 +72,35 @@ def mirror() -> Path | None:
 
 def fetch(source: Repository, path: str) -> Fetched:
     """The file at `path` of the source's repository, checked against the lock. Raises `DataError`."""
-    expected = lock.entry(source.dataset, path)
+    expected = lock.expected(source.dataset, path)
     local = locate(source, path)
     found = sha256(local)
     if expected and found != expected.sha256:
-        raise DataError(
-            f"{source.dataset}/{path} is not the file that data.lock pins: SHA-256 {found[:12]}..., expected "
-            f"{expected.sha256[:12]}... ({source.repository} at {source.commit[:7]})"
-        )
+        raise DataError(changed(source, path, found, expected.sha256))
     return Fetched(local, found, expected is not None)
+
+
+def changed(source: Named, path: str, found: str, expected: str) -> str:
+    """What is said of a file that is not the one that the lock pins."""
+    origin = f" ({source.repository} at {source.commit[:7]})" if source.repository else ""
+    return (
+        f"{source.dataset}/{path} is not the file that data.lock pins: SHA-256 {found[:12]}..., expected "
+        f"{expected[:12]}...{origin}"
+    )
 
 
 def locate(source: Repository, path: str) -> Path:
     """Where the file lies, from the mirror or downloaded; unchecked. Raises `DataError`."""
     folder = mirror()
     if folder is None:
+        if source.by_hand:
+            raise DataError(
+                f"{source.dataset} is fetched by hand: {source.by_hand}; then name its place with --data DIR"
+            )
         return _download(source, path)
     local = folder / source.dataset / path
+    if source.folder and not local.is_file():  # a mirror may hold the whole repository, or that folder alone
+        local = folder / source.dataset / source.folder / path
     if not local.is_file():
         missing = (
             f"file {source.dataset}/{path}" if local.parents[path.count("/")].is_dir() else f"folder {source.dataset}"
@@ -105,7 +129,7 @@ def _download(source: Repository, path: str) -> Path:
     import requests
 
     expected = lock.entry(source.dataset, path)
-    url = DOWNLOAD.format(repository=source.repository, commit=source.commit, path=path)
+    url = DOWNLOAD.format(repository=source.repository, commit=source.commit, path=source.folder + path)
     folder = Path(pooch.os_cache("bench")) / source.dataset / source.commit
     pooch.get_logger().setLevel("ERROR")
     try:

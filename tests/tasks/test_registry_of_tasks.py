@@ -23,14 +23,16 @@ def names(*wanted: str) -> list[str]:
 def test_a_name_a_group_and_a_suite() -> None:
     assert names("sib200") == ["sib200"]
     assert names("ntrex") == ["ntrex-from-eng", "ntrex-into-eng"]
-    assert names("breadth") == ["sib200", "ntrex-from-eng", "ntrex-into-eng"]
+    assert {"sib200", "ntrex-from-eng", "ntrex-into-eng", "belebele"} <= set(names("breadth"))
     assert names("cldr") == names("embedded")
     assert len(names("embedded")) == 8
     assert names() == []
 
 
 def test_no_task_comes_twice() -> None:
-    assert names("ntrex-into-eng", "breadth", "ntrex") == ["ntrex-into-eng", "sib200", "ntrex-from-eng"]
+    found = names("ntrex-into-eng", "breadth", "ntrex")
+    assert found[0] == "ntrex-into-eng"
+    assert sorted(found) == sorted(set(found)) == sorted(names("breadth"))
 
 
 @pytest.mark.parametrize(
@@ -73,9 +75,11 @@ def test_suggestions() -> None:
 def test_a_name_means_one_thing() -> None:
     known = tasks.all_tasks()
     groups = {task.group for task in known.values()} - {""}
-    suites = {suite for task in known.values() for suite in task.suites}
+    suites = {*tasks.suites(), *(suite for task in known.values() for suite in task.suites)}
     assert not groups & set(known)
-    assert not suites & (groups | set(known))
+    assert not suites & set(known)
+    for name in groups & suites:  # the suite is what the name means, and it hides nothing
+        assert {task.name for task in known.values() if task.group == name} <= set(names(name))
 
 
 @pytest.mark.parametrize("task", tasks.all_tasks().values(), ids=lambda task: task.name)
@@ -83,7 +87,7 @@ def test_a_declaration_is_sound(task: tasks.Task) -> None:
     assert task.name == task.name.lower()
     assert not set(task.name + task.version) & set("@/ ")
     assert set(task.metrics) <= set(kernels.METRICS)
-    assert (task.kind == "choice") == (task.metrics == ("accuracy",))
+    assert (task.kind in ("choice", "number")) == (task.metrics == ("accuracy",))
     assert "test" in task.source.splits
     assert task.licence
     assert task.citation
@@ -92,6 +96,11 @@ def test_a_declaration_is_sound(task: tasks.Task) -> None:
     assert len(set(codes)) == len(codes)
     assert all(languages.get(code).code == code for code, _ in codes)
     assert all(name for _, name, _, _ in string.Formatter().parse(task.prompt.text) if name is not None)
+    assert (task.vertical or task.area) == task.area or task.vertical in ("legal", "medical")
+    assert task.area not in ("legal", "medical") or task.vertical == task.area
+    if isinstance(task.source, tasks.Repository):
+        assert task.provenance, "where the facts were read"
+        assert task.contamination, "whether a model can have seen it"
 
 
 LISTING = """
@@ -106,8 +115,8 @@ def forbid(event, arguments):
 sys.addaudithook(forbid)
 import tasks
 listed = tasks.select(["breadth", "embedded"])
-print(len(listed), sum(len(task.varieties) for task in listed) > 500)
-heavy = {"babel", "pooch", "requests", "pyarrow", "sacrebleu", "numpy"} & set(sys.modules)
+print(len(tasks.all_tasks()) > 100, sum(len(task.varieties) for task in listed) > 500)
+heavy = {"babel", "datasets", "openpyxl", "pooch", "requests", "pyarrow", "sacrebleu", "numpy"} & set(sys.modules)
 print(sorted(heavy))
 """
 
@@ -122,4 +131,4 @@ def test_listing_opens_no_data_and_imports_nothing_heavy(tmp_path: Path) -> None
         env={**os.environ, "BENCH_DATA": str(nowhere)},
     )
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == "11 True\n[]\n"
+    assert done.stdout == "True True\n[]\n"

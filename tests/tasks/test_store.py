@@ -31,6 +31,8 @@ class Source:
     dataset: str = "tiny"
     repository: str = "owner/tiny"
     commit: str = "0123456789abcdef"
+    by_hand: str = ""
+    folder: str = ""
 
 
 SOURCE = Source()
@@ -178,6 +180,51 @@ def test_a_mirror_keeps_us_offline(server: Server, tmp_path: Path, monkeypatch: 
     assert server.asked == []
 
 
+def test_paths_begin_in_a_folder_of_the_repository(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = Source(folder="data/")
+    assert store.fetch(source, "yor/test.txt").path.read_bytes() == CONTENT
+    assert server.asked == [f"/owner/tiny/{SOURCE.commit}/{PATH}"]
+    monkeypatch.setenv("BENCH_DATA", str(tmp_path))
+    for inside in (PATH, "yor/test.txt"):  # a mirror of the whole repository, and of that folder alone
+        local = tmp_path / "tiny" / inside
+        local.parent.mkdir(parents=True)
+        local.write_bytes(b"local")
+        assert store.fetch(source, "yor/test.txt").path == local
+
+
+def test_what_a_person_has_to_fetch_is_never_asked_for(server: Server) -> None:
+    with pytest.raises(DataError, match="tiny .* fetched by hand: fill in the form; then name .* --data"):
+        store.fetch(Source(by_hand="fill in the form"), PATH)
+    assert server.asked == []
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "[]",
+        "{",
+        '{"a": 1}',
+        '{"a": {}}',
+        '{"a": {"files": {"f": ["sha"]}}}',
+        '{"a": {"files": {"f": [1, 2, null]}}}',
+        "\ufeff",
+    ],
+)
+def test_a_spoilt_lock_is_named(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "data.lock"
+    path.write_text(content, "utf-8")
+    with pytest.raises(DataError, match=r"data\.lock is no lock file: ") as caught:
+        lock.read(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_lock_that_is_not_there_pins_nothing(tmp_path: Path) -> None:
+    assert lock.read(tmp_path / "data.lock") == {}
+
+
 def test_a_lock_is_read_as_it_was_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "data.lock"
     entries = {"b.tsv": Entry(SHA, 2, ("id", "ọ̀rọ̀", 'a"b')), "a.txt": Entry("0" * 64, 0, ())}
@@ -202,14 +249,21 @@ def test_a_lock_is_read_as_it_was_written(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def files_of_all_tasks() -> dict[tuple[str, str], Files]:
+    locked = lock.read(lock.LOCK)
     return {
         (task.source.dataset, path): task.source
         for task in all_tasks().values()
-        if isinstance(task.source, Files)
+        if isinstance(task.source, Files) and not task.source.excerpt and task.source.dataset in locked
         for variety in task.varieties
         for split in task.source.splits
-        for path in task.source.paths(variety, split).values()
+        for path in task.source.paths(variety, split)
     }
+
+
+def test_what_stands_for_a_part_of_a_dataset_is_never_locked() -> None:
+    for task in all_tasks().values():
+        if isinstance(task.source, Files) and task.source.excerpt:
+            assert not lock.files(task.source.dataset)
 
 
 def test_the_committed_lock_names_every_file_of_every_task_and_no_other() -> None:
