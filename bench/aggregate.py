@@ -17,6 +17,7 @@ import numpy as np
 
 import kernels
 import languages
+import tasks
 from bench import joint
 from bench.arrays import CellKey, key
 from bench.joint import Estimate, Matrix, Scored, Vector
@@ -171,6 +172,9 @@ def _check(cells: Sequence[Cell]) -> None:
         raise ValueError(f"cells of different metrics or ways of asking have no mean: {sorted(ways)}")
     if len({(cell.task, cell.task_version) for cell in cells}) > len({cell.task for cell in cells}):
         raise ValueError("cells of several versions of a task have no mean")
+    shared = tasks.sharing({cell.task for cell in cells})
+    if shared:
+        raise ValueError(f"{shared[0]} and {shared[1]} share their content ({shared[2]}) and have no common mean")
 
 
 def _place(cell: Cell) -> Place:

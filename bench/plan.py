@@ -2,25 +2,39 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import languages
 from bench.models.base import Capabilities
-from bench.prompting import Asker, request
+from bench.prompting import Asker, Asking, request
 from bench.records import Mode, Request, UsageError
 from bench.watch import Watch, unwatched
-from tasks.records import DataError, Sample, Task, Variety
+from tasks import prompts, store
+from tasks.records import DataError, Repository, Sample, Task, Variety, by_hash
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """The samples of one task in one language."""
+    """The samples of one task in one language, and what solved examples are taken from, where any are wanted."""
 
     task: Task
     variety: Variety
     samples: tuple[Sample, ...]
+    examples: tuple[Sample, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """How a run asks: in which language its prompts are, after how many solved examples."""
+
+    prompt_language: str = "english"
+    shots: int = 0
+
+
+ENGLISH = Style()
+"""English prompts and no examples: how a run asks unless told."""
 
 
 def choose_languages(chosen: Sequence[Task], names: Iterable[str]) -> list[tuple[Task, Variety]]:
@@ -69,8 +83,32 @@ def _by_language(name: str, every: Sequence[tuple[Task, Variety]], chosen: Seque
     return found
 
 
-def load(pairs: Sequence[tuple[Task, Variety]], limit: int | None, watch: Watch = unwatched) -> list[Block]:
-    """Reads the samples, a draw of `limit` of each task and language.
+def available(pairs: Iterable[tuple[Task, Variety]]) -> tuple[list[tuple[Task, Variety]], list[str]]:
+    """The pairs whose dataset has a folder in the data folder, and the names of the datasets that have none.
+
+    Without a data folder everything counts as there: what is missing is downloaded.
+    """
+    mirror = store.mirror()
+    kept, missing = [], set()
+    for task, variety in pairs:
+        source = task.source
+        outside = isinstance(source, Repository) and bool(source.repository)
+        if outside and mirror and not (mirror / source.dataset).is_dir():
+            missing.add(source.dataset)
+        else:
+            kept.append((task, variety))
+    return kept, sorted(missing)
+
+
+def load(
+    pairs: Sequence[tuple[Task, Variety]],
+    limit: int | None,
+    watch: Watch = unwatched,
+    *,
+    limits: Mapping[str, int] = MappingProxyType({}),
+    shots: int = 0,
+) -> list[Block]:
+    """Reads the samples, a draw of `limit` of each task and language; `limits` are those of single tasks.
 
     Raises `UsageError` where data are missing or changed.
     """
@@ -78,13 +116,24 @@ def load(pairs: Sequence[tuple[Task, Variety]], limit: int | None, watch: Watch 
     with watch("reading data", len(pairs)) as progress:
         for done, (task, variety) in enumerate(pairs, start=1):
             try:
-                samples = draw(list(task.samples(variety)), limit)
+                samples = draw(list(task.samples(variety)), limit or limits.get(task.name))
+                examples = solved(task, variety, shots) if samples else ()
             except DataError as error:
                 raise UsageError(f"{task.name} {variety.language}: {error}") from error
             if samples:
-                blocks.append(Block(task, variety, samples))
+                blocks.append(Block(task, variety, samples, examples))
             progress(done)
     return blocks
+
+
+def solved(task: Task, variety: Variety, shots: int) -> tuple[Sample, ...]:
+    """So many examples from the split that is not scored, the same for every model; none where there is no such split.
+
+    Raises `DataError`.
+    """
+    if not shots or "train" not in task.splits or task.kind == "rules":
+        return ()
+    return tuple(by_hash(task.samples(variety, "train"), lambda sample: sample.item)[:shots])
 
 
 def draw(samples: Sequence[Sample], limit: int | None) -> tuple[Sample, ...]:
@@ -95,7 +144,7 @@ def draw(samples: Sequence[Sample], limit: int | None) -> tuple[Sample, ...]:
     """
     if limit is None or limit >= len(samples):
         return tuple(samples)
-    order = sorted(range(len(samples)), key=lambda index: hashlib.sha256(samples[index].item.encode()).digest())
+    order = by_hash(range(len(samples)), lambda index: samples[index].item)
     return tuple(samples[index] for index in sorted(order[:limit]))
 
 
@@ -109,7 +158,7 @@ def answer_mode(task: Task, capabilities: Capabilities, asked: Mode | None) -> M
         raise CannotAnswer(f"it cannot answer multiple choice, which {task.name} is")
     if capabilities.raw and not capabilities.choices and not task.raw_input:
         raise CannotAnswer(f"it reads bare input, and {task.name} cannot be asked without a prompt")
-    if task.kind == "generation":
+    if task.kind != "choice":
         return "generate"
     if asked and asked not in capabilities.modes:
         raise CannotAnswer(f"it cannot answer in mode {asked}; it has {', '.join(capabilities.modes)}")
@@ -117,7 +166,7 @@ def answer_mode(task: Task, capabilities: Capabilities, asked: Mode | None) -> M
 
 
 def requests(
-    blocks: Iterable[Block], capabilities: Capabilities, asker: Asker, asked: Mode | None
+    blocks: Iterable[Block], capabilities: Capabilities, asker: Asker, asked: Mode | None, style: Style = ENGLISH
 ) -> tuple[list[Request], dict[str, str]]:
     """The requests for one model in plan order, and the tasks that it cannot be asked with the reason."""
     made: list[Request] = []
@@ -125,8 +174,20 @@ def requests(
     for block in blocks:
         try:
             mode = answer_mode(block.task, capabilities, asked)
+            asking = _asking(block, style)
         except CannotAnswer as reason:
             dropped[block.task.name] = str(reason)
         else:
-            made.extend(request(block.task, sample, mode, asker) for sample in block.samples)
+            made.extend(request(block.task, sample, mode, asker, asking) for sample in block.samples)
     return made, dropped
+
+
+def _asking(block: Block, style: Style) -> Asking:
+    task = block.task
+    if len(block.examples) < style.shots:
+        if task.kind == "rules":
+            raise CannotAnswer(f"{style.shots} examples are asked for, and a rule has no answer that could be shown")
+        has = f"has {len(block.examples)}" if block.examples else "has no split to take examples from"
+        raise CannotAnswer(f"{style.shots} examples are asked for, and {task.name} {has}")
+    prompt = prompts.choose(task, block.variety.language, style.prompt_language)
+    return Asking(prompt, block.examples[: style.shots])

@@ -26,7 +26,9 @@ class Request:
 
     `prompt` is what a language model sees. In the modes `loglikelihood` and `first_token` each of `continuations` is
     scored after it; in `generate` there are none. A backend with the capability `raw` reads `input` (the sample's own
-    text) and `options` instead. `id` is the hash of everything that could change the answer.
+    text) and `options` instead. `options` stand in the order in which they are shown, `rotation` places further on than
+    in the data. `prompt_language` and `shots` say how it was asked. `id` is the hash of everything that could change the
+    answer.
     """
 
     id: str
@@ -41,6 +43,9 @@ class Request:
     stop: tuple[str, ...]
     input: str
     options: tuple[str, ...]
+    prompt_language: str = "english"
+    shots: int = 0
+    rotation: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +88,12 @@ class Cell:
     `value` is in the metric's own unit (accuracy and exact match 0 to 1; chrF and BLEU 0 to 100); `normalised` is
     (value - chance) / (best - chance). What is missing is None, and `reasons` maps the field's name to a reason code.
     `worst` and `best` bound a share of right answers where errors left items without one; a corpus score has no bounds.
+
+    Of generated answers: `wrong_language` is the share, of those that got a verdict (`language_verdicts`), that have a
+    line in another language or script, `word_pass` the share of the others without stray words; `identifier_recall` is
+    how well the identifier knows this language. `native_digits` and `other_digits` count answers by the digits that
+    they write. Of hard rules: `violations`, and the exact 95 % upper bound of their share. `position_bias` is the
+    standard deviation of the recall over the places in which the right option stood.
     """
 
     model: str
@@ -118,4 +129,12 @@ class Cell:
     refused: int = 0
     headline: bool = True
     floor: bool = False
+    language_verdicts: int | None = None
+    word_pass: float | None = None
+    identifier_recall: float | None = None
+    native_digits: int | None = None
+    other_digits: int | None = None
+    violations: int | None = None
+    violation_bound: float | None = None
+    position_bias: float | None = None
     reasons: Mapping[str, str] = field(default_factory=dict)

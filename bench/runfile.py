@@ -85,7 +85,6 @@ class Planned:
     request: Request
     sample: SampleFacts
     prompt: str | None
-    prompt_language: str
 
 
 class RunFile:
@@ -213,8 +212,8 @@ class RunFile:
                 connection.execute("INSERT OR IGNORE INTO samples VALUES (?, ?, ?)", sample)
                 connection.execute(
                     "INSERT OR IGNORE INTO requests (id, sample, mode, prompt, prompt_language, shots)"
-                    " VALUES (?, ?, ?, ?, ?, 0)",
-                    (request.id, request.sample, request.mode, one.prompt, one.prompt_language),
+                    " VALUES (?, ?, ?, ?, ?, ?)",
+                    (request.id, request.sample, request.mode, one.prompt, request.prompt_language, request.shots),
                 )
             if connection.total_changes > before:
                 connection.execute("DELETE FROM cells")

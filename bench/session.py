@@ -18,7 +18,7 @@ import tasks
 from bench import prompting, scoring, summary
 from bench.execution import Outcome, execute
 from bench.models.base import Model
-from bench.plan import Block, requests
+from bench.plan import ENGLISH, Block, Style, requests
 from bench.records import BenchError, Cell, Mode, Request, Response, Score, UsageError
 from bench.runfile import Identity, Planned, RunFile, SampleFacts
 from bench.watch import Watch, unwatched
@@ -29,32 +29,44 @@ from tasks import DataError, Sample, Task, Variety
 def training(task: str, language: str, variety: str) -> tuple[Sample, ...]:
     """The training samples of one task and language, empty where the task has no training split."""
     declared = tasks.get(task)
-    if "train" not in declared.source.splits:
-        return ()
+    if "train" not in declared.splits or declared.kind == "rules":
+        return ()  # what a rule asks for is no answer that could be copied
     try:
         return tuple(declared.samples(_variety(declared, language, variety), "train"))
     except DataError as error:
         raise UsageError(f"{task} {language}: {error}") from error
 
 
-def asker(model: Model) -> prompting.Asker:
+def asker(model: Model, rotation: int = 0) -> prompting.Asker:
     """What of the model goes into a request's identity."""
-    return prompting.Asker(model.revision, model.template, model.decoding)
+    return prompting.Asker(model.revision, model.template, prompting.with_rotation(model.decoding, rotation))
 
 
-def perform(model: Model, blocks: Sequence[Block], mode: Mode | None, path: Path, watch: Watch = unwatched) -> Outcome:
+def perform(
+    model: Model,
+    blocks: Sequence[Block],
+    mode: Mode | None,
+    path: Path,
+    watch: Watch = unwatched,
+    *,
+    style: Style = ENGLISH,
+    rotation: int = 0,
+) -> Outcome:
     """Runs a model over the blocks into the run file at `path`, then scores everything that the file holds.
+
+    Options are shown `rotation` places further on.
 
     Raises `UsageError` for a plan or file that does not fit, `BenchError` where answers cannot be kept; what was
     answered until then is in the file.
     """
-    planned, left_out = requests(blocks, model.capabilities, asker(model), mode)
+    asking = asker(model, rotation)
+    planned, left_out = requests(blocks, model.capabilities, asking, mode, style)
     if not planned:
         raise UsageError(
             f"{model.name} can answer none of the tasks: {next(iter(left_out.values()), 'none has items')}"
         )
     model.check(planned)
-    with RunFile.open(path, Identity(model.name, model.revision, model.template, model.decoding)) as run:
+    with RunFile.open(path, Identity(model.name, model.revision, model.template, asking.decoding)) as run:
         known = {sample.id: sample for block in blocks for sample in block.samples}
         known |= _earlier(run, known)
         run.add_datasets(_fingerprints(blocks))
@@ -99,14 +111,15 @@ def _planned(planned: Iterable[Request], blocks: Iterable[Block]) -> Iterator[Pl
     for request in planned:
         task, sample = known[request.sample]
         kept = request.prompt if task.access == "open" else None
-        yield Planned(request, SampleFacts(prompting.digest(sample), sample.cluster), kept, task.prompt.language)
+        yield Planned(request, SampleFacts(prompting.digest(sample), sample.cluster), kept)
 
 
 def _fingerprints(blocks: Iterable[Block]) -> Iterator[tuple[str, str, str, bool]]:
     seen = set()
     for block in blocks:
         source = block.task.source
-        for file, sha in source.fingerprint(block.variety, "test").items():
+        splits: list[tasks.Split] = ["test", "train"] if block.examples and not block.task.held_out else ["test"]
+        for file, sha in (pair for split in splits for pair in source.fingerprint(block.variety, split).items()):
             if (source.dataset, file) not in seen:
                 seen.add((source.dataset, file))
                 yield source.dataset, file, sha, source.is_locked(file)
@@ -118,15 +131,16 @@ def rescore(run: RunFile, known: Mapping[str, Sample] = MappingProxyType({}), wa
     `known` are samples by id that were read already; the others are read from the data. Raises `UsageError` where the
     data are not those that the run was made with.
     """
-    model = run.manifest()["model"]
-    places = _asked(run)
+    manifest = run.manifest()
+    model, places = manifest["model"], _asked(run)
+    rotation = prompting.rotation(manifest["decoding"])
     scores: list[Score] = []
     cells: list[Cell] = []
     with watch(f"{model} (scoring)", len(places)) as progress:
         for done, group in enumerate(_groups(run, model, places, known), start=1):
-            made = scoring.score(group.task, group.answered)
+            made = scoring.score(group.task, group.answered, rotation)
             scores.extend(made)
-            cells.extend(summary.cells(group, made))
+            cells.extend(summary.cells(group, made, rotation))
             progress(done)
     run.replace_scores(scores, cells)
     return cells
@@ -171,7 +185,10 @@ def _declared(versioned: str) -> Task:
     try:
         task = tasks.get(name)
     except tasks.UnknownTask as error:
-        raise UsageError(f"the run asks {versioned}, which this program does not know: {error}") from error
+        raise UsageError(
+            f"the run asks {versioned}, which this program does not know ({error}); a task of your own is made known "
+            "with -t FILE.toml"
+        ) from error
     if task.version != version:
         raise UsageError(f"the run asks {versioned}; this program has version {task.version} of it")
     return task

@@ -11,12 +11,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 import kernels
+from bench.fidelity import identifiable
+from bench.prompting import order
 from bench.records import Cell, Mode, Score
-from bench.scoring import Answered, chance
-from bench.statistics import interval
+from bench.scoring import FIDELITY, Answered, Verdicts, chance, metric_for
+from bench.statistics import interval, upper_bound
+from tasks import prompts
 from tasks.records import Task, Variety
 
 TOO_FEW_ITEMS = 20
+UNREVIEWED = "unreviewed_prompt"
+FEWEST_AT_A_PLACE = 10
+ITEMS_FOR_A_CLAIM = 299
+"""With fewer items not even a faultless run shows, at 95 %, that under 1 % of all answers break a rule."""
 ERRORS_ALLOWED = 0.005
 """A cell with a larger share of errors is not published."""
 
@@ -34,17 +41,84 @@ class Group:
     answered: Sequence[Answered]
 
 
-def cells(group: Group, scores: Iterable[Score]) -> Iterator[Cell]:
-    """A cell for each metric of the task, the headline first."""
+def cells(group: Group, scores: Iterable[Score], rotation: int = 0) -> Iterator[Cell]:
+    """A cell for each metric of the task, the headline first. Options were shown `rotation` places further on."""
     by_metric: dict[str, dict[str, Score]] = {}
     for score in scores:
         by_metric.setdefault(score.metric, {})[score.request] = score
+    verdicts = (score.statistics for score in by_metric.get(FIDELITY, {}).values())
+    spoken = language_facts(group.task, group.variety.language, group.mode, verdicts)
     for name in group.task.metrics:
-        yield _cell(group, name, by_metric.get(name, {}))
+        yield _cell(group, name, by_metric.get(name, {}), spoken, rotation)
 
 
-def _cell(group: Group, name: str, scores: Mapping[str, Score]) -> Cell:
-    task, metric = group.task, kernels.metric(name)
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """What a cell says of the language of its answers; None and a reason where it says nothing."""
+
+    wrong_language: float | None = None
+    language_verdicts: int | None = None
+    word_pass: float | None = None
+    identifier_recall: float | None = None
+    native_digits: int | None = None
+    other_digits: int | None = None
+    reasons: Mapping[str, str] = field(default_factory=dict)
+
+
+def reviewed(task: Task, language: str, prompt_language: str) -> bool:
+    """Whether a speaker has read the prompt; English ones are read by everybody who works on this."""
+    return prompt_language == "english" or prompts.choose(task, language, prompt_language).review != "unreviewed"
+
+
+def language_facts(task: Task, language: str, mode: str, rows: Iterable[tuple[int, ...]]) -> Spoken:
+    """The language of the generated answers of one cell, from the `Verdicts` on each of them."""
+    if mode != "generate":
+        return Spoken(reasons={"wrong_language": "not_generated"})
+    if task.answer_language == "none":
+        return Spoken(reasons={"wrong_language": "no_language_wanted"})
+    sums = np.zeros(6, dtype=np.int64)
+    for row in rows:
+        sums += np.array(row, dtype=np.int64)
+    found = Verdicts(*sums.tolist())
+    wanted = language if task.answer_language == "own" else task.answer_language
+    known, recall, _ = identifiable(wanted)
+    reasons = {}
+    if not found.judged:
+        reasons["wrong_language"] = "too_short" if known else "identifier_recall"
+    if not found.clean:
+        reasons["word_pass"] = "no_verdict"  # noqa: S105 - no password
+    return Spoken(
+        wrong_language=1 - found.right / found.judged if found.judged else None,
+        language_verdicts=found.judged,
+        word_pass=found.pure / found.clean if found.clean else None,
+        identifier_recall=recall,
+        native_digits=found.native,
+        other_digits=found.other,
+        reasons=reasons,
+    )
+
+
+def position_bias(group: Group, scores: Mapping[str, Score], rotation: int) -> float | None:
+    """The standard deviation of the recall over the places where the right option stood; None where none were shown.
+
+    RStd of Zheng et al. (2024), "Large Language Models Are Not Robust Multiple Choice Selectors": 0 for a model that
+    does not mind the place. Over the places that had at least ten right options.
+    """
+    if group.task.kind != "choice" or group.mode == "loglikelihood":
+        return None
+    hits: dict[int, list[int]] = {}
+    for one in group.answered:
+        score = scores.get(one.response.request)
+        if score is not None and one.sample.answer is not None:
+            place = order(group.task, one.sample, rotation).index(one.sample.answer)
+            hits.setdefault(place, []).append(score.statistics[0])
+    recalls = [sum(right) / len(right) for right in hits.values() if len(right) >= FEWEST_AT_A_PLACE]
+    return float(np.std(recalls)) if len(recalls) > 1 else None
+
+
+def _cell(group: Group, name: str, scores: Mapping[str, Score], spoken: Spoken, rotation: int) -> Cell:
+    task, metric = group.task, metric_for(group.task, name, group.variety.language)
+    rule = task.kind == "rules"
     counted = [one for one in group.answered if one.response.request in scores]
     failed = sum(one.response.status == "error" for one in group.answered)
     skipped = [one.response.reason for one in group.answered if one.response.status == "skipped"]
@@ -52,15 +126,13 @@ def _cell(group: Group, name: str, scores: Mapping[str, Score]) -> Cell:
     references = {len(one.sample.references) for one in counted}
     tokens = [one.response.output_tokens for one in counted if one.response.output_tokens is not None]
     told = bool(counted) and len(tokens) == len(counted)
-    reasons = {
-        "wrong_language": "not_measured",
-        "output_tokens_per_joule": "not_measured",
-        "energy_scope": "not_measured",
-    }
+    reasons = {"output_tokens_per_joule": "not_measured", "energy_scope": "not_measured", **spoken.reasons}
     if not told:
         reasons["output_tokens"] = "not_reported"
     if skipped:
         reasons["rank"] = skipped[0]
+    if not reviewed(task, group.variety.language, group.prompt_language):
+        reasons["rank"] = UNREVIEWED
     if group.variety.flaw:
         reasons["rank"] = group.variety.flaw
     if any(one.response.reason == "prompt_truncated" for one in counted):
@@ -75,6 +147,10 @@ def _cell(group: Group, name: str, scores: Mapping[str, Score]) -> Cell:
     else:
         value = Value()
         reasons["value"] = skipped[0] if skipped else "errors"
+    right = sum(scores[one.response.request].statistics[0] for one in counted)
+    broken = len(counted) - right if rule and counted else None
+    if rule and len(counted) < ITEMS_FOR_A_CLAIM:
+        reasons["violation_bound"] = "too_few_items_for_1_percent"
     return Cell(
         model=group.model,
         task=task.name,
@@ -97,7 +173,7 @@ def _cell(group: Group, name: str, scores: Mapping[str, Score]) -> Cell:
         errors=failed,
         truncated=sum(one.response.finish == "length" for one in counted),
         unparsed=outcomes["unparsed"],
-        wrong_language=None,
+        wrong_language=spoken.wrong_language,
         output_tokens=sum(tokens) if told else None,
         output_tokens_per_joule=None,
         energy_scope=None,
@@ -109,6 +185,14 @@ def _cell(group: Group, name: str, scores: Mapping[str, Score]) -> Cell:
         refused=outcomes["refused"],
         headline=name == task.metrics[0],
         floor=task.floor,
+        language_verdicts=spoken.language_verdicts,
+        word_pass=spoken.word_pass,
+        identifier_recall=spoken.identifier_recall,
+        native_digits=spoken.native_digits,
+        other_digits=spoken.other_digits,
+        violations=broken,
+        violation_bound=None if broken is None else upper_bound(broken, len(counted)),
+        position_bias=position_bias(group, scores, rotation) if name == task.metrics[0] else None,
         reasons=reasons,
     )
 

@@ -11,13 +11,12 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from bench.aggregate import by_way, macro
 from bench.records import Cell
-from bench.summary import TOO_FEW_ITEMS
+from bench.summary import TOO_FEW_ITEMS, UNREVIEWED
 from leaderboard.records import Coverage, Mean, Model
+from tasks import FLAWS
 
-FLAWS = frozenset({"legacy_encoding"})
-"""Reasons not to rank that lie in a dataset's text in one language: no run can mend them, so no mean waits for it."""
-
-NOT_COUNTED = FLAWS | {"too_few_items"}
+NOT_COUNTED = FLAWS.keys() | {"too_few_items", UNREVIEWED}
+"""Reasons not to rank. A flaw lies in a dataset's text in one language: no run can mend it, so no mean waits for it."""
 
 BASELINE, SELF_TEST, PARTIAL, NO_NUMBERS = "baseline", "self_test", "partial", "no_numbers"
 

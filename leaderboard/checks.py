@@ -16,8 +16,9 @@ import languages
 import tasks
 from bench.records import Cell, UsageError
 from bench.runfile import Identity
-from bench.statistics import interval
-from bench.summary import bounds, drawn_with, on_scale, same_options, seed
+from bench.scoring import metric_for
+from bench.statistics import interval, upper_bound
+from bench.summary import bounds, drawn_with, language_facts, on_scale, same_options, seed
 from leaderboard import arrays
 from leaderboard.records import Block, Published, RunFacts, Scored, Stamp
 
@@ -90,7 +91,10 @@ def scored_rows(
     """The scores along the items. Raises `UsageError` where the cell's numbers do not follow from them."""
     metric = kernels.metric(cell.metric)
     if cell.value is None:
-        numbers = (cell.normalised, cell.chance, cell.ci_low, cell.ci_high, cell.worst, cell.best)
+        numbers = (
+            *(cell.normalised, cell.chance, cell.ci_low, cell.ci_high, cell.worst, cell.best),
+            *(cell.violations, cell.violation_bound),
+        )
         if rows or cell.n or numbers != (None,) * len(numbers):
             raise UsageError(f"{path}: {name_of(cell)} has no value and yet scores; {_mend(path)}")
         _compare(path, cell, _from_task(cell))
@@ -100,7 +104,7 @@ def scored_rows(
     statistics = scored.statistics[there].astype(np.int64)
     found = float(metric.from_statistics(statistics.sum(axis=0, keepdims=True))[0])
     found = min(found, metric.best) if metric.higher_is_better else found
-    now = f"{metric.name}|{metric.signature(-1)}"
+    now = f"{metric.name}|{metric_for(tasks.get(cell.task), cell.metric, cell.language).signature(-1)}"
     if not same_options(cell.signature, now):
         raise UsageError(
             f"{path}: {name_of(cell)} was scored as {cell.signature!r}, this program scores as {now!r}; {_mend(path)}"
@@ -129,10 +133,22 @@ def scored_rows(
         "worst": worst,
         "best": best,
     }
+    if tasks.get(cell.task).kind == "rules":
+        broken = int(cell.n - statistics[:, 0].sum())
+        numbers_of |= {"violations": broken, "violation_bound": upper_bound(broken, cell.n)}
     _compare(path, cell, {**numbers_of, **_from_task(cell)})
     if cell.reasons.get("ci_low", "") != drawn.reason:
         raise UsageError(f"{path}: {name_of(cell)} gives another reason for its interval; {_mend(path)}")
     return scored
+
+
+SPOKEN = ("wrong_language", "language_verdicts", "word_pass", "identifier_recall", "native_digits", "other_digits")
+
+
+def check_language(path: Path, cell: Cell, rows: Iterable[tuple[int, ...]]) -> None:
+    """Raises `UsageError` where what a cell says of its answers' language does not follow from the verdicts on them."""
+    found = language_facts(tasks.get(cell.task), cell.language, cell.mode, rows)
+    _compare(path, cell, {name: getattr(found, name) for name in SPOKEN})
 
 
 def _blind(cell: Cell, metric: kernels.Metric) -> float | None:
@@ -140,7 +156,7 @@ def _blind(cell: Cell, metric: kernels.Metric) -> float | None:
     task = tasks.get(cell.task)
     if task.chance is not None:
         return task.chance
-    if task.kind == "generation":
+    if task.kind != "choice":
         return 0.0
     return None if cell.chance is None else cell.chance / metric.best
 

@@ -11,15 +11,25 @@ from pathlib import Path
 import tasks
 from bench.records import BenchError, Cell, UsageError
 from bench.runfile import Identity, RunFile, reading
-from bench.summary import ERRORS_ALLOWED, TOO_FEW_ITEMS
-from leaderboard.checks import Tally, check_counts, check_fields, check_writable, name_of, place_of, scored_rows
+from bench.scoring import FIDELITY
+from bench.summary import ERRORS_ALLOWED, TOO_FEW_ITEMS, UNREVIEWED, reviewed
+from leaderboard.checks import (
+    Tally,
+    check_counts,
+    check_fields,
+    check_language,
+    check_writable,
+    name_of,
+    place_of,
+    scored_rows,
+)
 from leaderboard.records import Block, DatasetFile, PromptFacts, Published, RunFacts, Stamp, TaskFacts
 from tasks import lock
 
 TOO_MANY_ERRORS, UNLOCKED, TOO_FEW = "too_many_errors", "unlocked_data", "too_few_items"
 
-EMBEDDED = "cldr"
-"""The dataset inside this program; its version is part of its tasks' versions, so it needs no lock."""
+EMBEDDED = frozenset({"cldr", "rules"})
+"""What this program makes itself, from CLDR; its version is part of its tasks' versions, so it needs no lock."""
 
 _DIGEST = re.compile("[0-9a-f]{8,}")
 
@@ -99,6 +109,7 @@ def _collect(path: Path, run: RunFile) -> Contribution:
         if key(cell) in published:
             raise UsageError(f"{path} has two cells for {name_of(cell)}; `python -m bench rescore {path}` mends it")
         scored = scored_rows(path, cell, scores.get(key(cell), {}), stamps[block(cell)])
+        check_language(path, cell, scores.get((*key(cell)[:-1], FIDELITY), {}).values())
         if cell.errors > ERRORS_ALLOWED * tally.asked:
             withheld.append(
                 Withheld(
@@ -138,7 +149,7 @@ def _facts(run: RunFile) -> RunFacts:
 def _locked(dataset: str, file: str, sha256: str) -> bool:
     """Whether this program's own lock vouches for a file; what the run says of it counts for nothing."""
     entry = lock.entry(dataset, file)
-    return dataset == EMBEDDED or (entry is not None and entry.sha256 == sha256)
+    return dataset in EMBEDDED or (entry is not None and entry.sha256 == sha256)
 
 
 def _ranked(cell: Cell, tally: Tally, *, locked: bool) -> Cell:
@@ -151,7 +162,8 @@ def _ranked(cell: Cell, tally: Tally, *, locked: bool) -> Cell:
     if not places:
         raise ValueError(f"{cell.task} has no {place_of(cell)}")
     few = TOO_FEW if cell.value is not None and cell.n < TOO_FEW_ITEMS else ""
-    why = places[0].flaw or ("" if locked else UNLOCKED) or few or tally.why_skipped
+    read = reviewed(tasks.get(cell.task), cell.language, cell.prompt_language)
+    why = places[0].flaw or ("" if read else UNREVIEWED) or ("" if locked else UNLOCKED) or few or tally.why_skipped
     reasons = {name: code for name, code in cell.reasons.items() if name != "rank"}
     return replace(cell, reasons={**reasons, "rank": why} if why else reasons)
 
@@ -160,7 +172,10 @@ def _declared(path: Path, cell: Cell) -> TaskFacts:
     try:
         task = tasks.get(cell.task)
     except tasks.UnknownTask as error:
-        raise UsageError(f"{path} asks {cell.task!r}, which this program does not know: {error}") from error
+        raise UsageError(
+            f"{path} asks {cell.task!r}, which this program does not know: {error}; a task of your own is made known "
+            "with -t FILE.toml"
+        ) from error
     if task.version != cell.task_version:
         raise UsageError(
             f"{path} asks {cell.task}@{cell.task_version!r}; this program has version {task.version} of it"
@@ -229,6 +244,8 @@ def _without_value(cell: Cell) -> Cell:
         ci_high=None,
         worst=None,
         best=None,
+        violations=None,
+        violation_bound=None,
         reasons={**cell.reasons, "value": TOO_MANY_ERRORS},
     )
 

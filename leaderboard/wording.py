@@ -9,6 +9,7 @@ from bench.records import Cell
 from bench.summary import ERRORS_ALLOWED, TOO_FEW_ITEMS
 from leaderboard.pages import Column
 from leaderboard.records import Mean
+from tasks import FLAWS
 
 MISSING = "–"
 MINUS = "\N{MINUS SIGN}"
@@ -32,6 +33,15 @@ METRICS = {
         MetricFacts(
             "exact_match", "Exact match", "exact match", 1.0, "the share of answers that are the expected text"
         ),
+        MetricFacts(
+            "answer_match", "Answer match", "exact match", 1.0, "the share of answers with the words of an accepted one"
+        ),
+        MetricFacts("obeyed", "Obeyed", "obeyed", 1.0, "the share of answers that broke no rule"),
+        MetricFacts("label_f1", "Label F1", "label F1", 1.0, "labels named rightly, over all named and all that apply"),
+        MetricFacts("exact_set", "Exact set", "exact match", 1.0, "the share of answers with just the right labels"),
+        MetricFacts(
+            "glossary_recall", "Glossary recall", "glossary recall", 1.0, "the share of required terms that were used"
+        ),
         MetricFacts("chrf", "chrF", "chrF", 100.0, "overlap of letters with a human text, 0 to 100"),
         MetricFacts("chrf++", "chrF++", "chrF", 100.0, "overlap of letters and words with a human text, 0 to 100"),
         MetricFacts("bleu", "BLEU", "BLEU", 100.0, "overlap of word sequences with a human text, 0 to 100"),
@@ -52,7 +62,8 @@ REASONS = {
     "too_many_errors": f"withheld: more than {ERRORS_ALLOWED * 100:.1f} % of the requests failed",
     "incomplete": "some requests failed: the value is over the others",
     "errors": "every request failed",
-    "legacy_encoding": "not counted: the dataset's text in this language is in a legacy encoding, not in Unicode",
+    **{code: f"not counted: {meaning}" for code, meaning in FLAWS.items()},
+    "unreviewed_prompt": "not ranked: no speaker has reviewed the prompt in this language yet",
     "unlocked_data": "not ranked: the data file is not in the lock yet",
     "corpus_metric": "no bounds: one more text can move this score anywhere",
     "no_spread": "no interval: every resample gives the same value",
@@ -70,6 +81,12 @@ REASONS = {
     "self_test": "self-test, not ranked",
     "no_numbers": "no language with enough items",
     "not_measured": "not measured",
+    "not_generated": "options were scored and no text was written, so there is no language to judge",
+    "no_language_wanted": "the answer is a number or a letter, so there is no language to judge",
+    "too_short": "no answer was long enough to tell its language",
+    "identifier_recall": "no verdict: the identifier cannot tell this language reliably",
+    "no_verdict": "no verdict",
+    "too_few_items_for_1_percent": "too few items to show under 1 % of violations, however good the model",
     "not_reported": "not reported by the model",
     "not_stated": "not stated",
 }
@@ -143,7 +160,20 @@ def remarks(cell: Cell) -> list[str]:
     ):
         if count:
             said.append(f"{count:,} {word}")
+    if cell.violations is not None and cell.violation_bound is not None:
+        said.append(f"{cell.violations:,} violations: at most {percent(cell.violation_bound)} of all answers, at 95 %")
+    if cell.language_verdicts and cell.wrong_language:
+        of = f"of {cell.language_verdicts:,} judged"
+        said.append(f"{percent(cell.wrong_language)} {of} in another language or script")
+    if cell.other_digits and cell.native_digits is not None and cell.native_digits + cell.other_digits:
+        said.append(f"{cell.native_digits:,} with native digits, {cell.other_digits:,} with others")
     return said
+
+
+def percent(value: float) -> str:
+    """A share in percent; what is over nothing is never shown as 0.0 %."""
+    shown = f"{value:.1%}"
+    return "< 0.1 %" if shown == "0.0%" and value else shown.replace("%", " %")
 
 
 def plain(text: str) -> str:

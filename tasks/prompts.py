@@ -35,6 +35,11 @@ def choose(task: Task, language: str, wanted: str) -> Prompt:
     return task.native.get(language) or natives().get(task.prompt.family, {}).get(language) or task.prompt
 
 
+def answer_cue(prompt: Prompt, language: str) -> str:
+    """The words that announce an answer in the language of a prompt that ends in none: "Answer:", "Jibu:"."""
+    return natives()["choice"][language].cue if prompt.language == "native" and not prompt.cue else "Answer:"
+
+
 def native_languages(task: Task) -> list[str]:
     """The languages of a task that have a native prompt."""
     known = {*task.native, *natives().get(task.prompt.family, {})}

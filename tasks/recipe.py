@@ -92,7 +92,10 @@ class Recipe:
         place = list(range(len(options)))
         if self.shuffle:
             place = by_hash(place, lambda index: f"{item}/{index}")
+        answers = self._answers(row, variety, options, labels)
         lacking = _lacking(task, fields, options, references)
+        if task.kind == "labels" and not answers:
+            lacking.append("the list of right labels")
         if lacking:
             if self.skip_empty:
                 return None
@@ -113,7 +116,7 @@ class Recipe:
             answer=None if answer is None else place.index(answer),
             references=references,
             cluster=template.fill(self.cluster, row, variety) if self.cluster else "",
-            answers=tuple(sorted(place.index(index) for index in self._answers(row, variety, options, labels))),
+            answers=tuple(sorted(place.index(index) for index in answers)),
         )
         _check_text(made.input, made.cluster, *fields.values(), *options, *references)
         return made

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bench.cli.declarations import add_declarations, declarations
 from bench.records import BenchError, UsageError
 
 if TYPE_CHECKING:
@@ -27,13 +28,15 @@ board_option = click.option(
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN...")
 @board_option
 @click.option("--json", "as_json", is_flag=True, help="Print what was done as one JSON object.")
-def publish(runs: tuple[Path, ...], board: Path, as_json: bool) -> None:
+@declarations
+def publish(runs: tuple[Path, ...], board: Path, as_json: bool, files: tuple[str, ...]) -> None:
     """Makes a snapshot of runs for the leaderboard, and makes it current.
 
     Models that are on the board already stay; one that is published again is replaced.
     """
     from leaderboard.snapshot import publish as make
 
+    add_declarations(files)
     info = make(runs, board)
     if as_json:
         json.dump({**asdict(info), "path": str(info.path)}, sys.stdout, ensure_ascii=False)

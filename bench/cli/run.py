@@ -18,8 +18,8 @@ from bench.text import slug
 
 if TYPE_CHECKING:
     from bench.execution import Outcome
-    from bench.models import Model
     from bench.plan import Block
+    from tasks.records import Task, Variety
 
 BASELINES = ("baseline:random", "baseline:copy", "baseline:majority")
 DEFAULT_TASKS = ("embedded",)
@@ -36,8 +36,8 @@ def selection(command: Command) -> Command:
                 "--task",
                 "names",
                 multiple=True,
-                metavar="TASK|SUITE",
-                help="Task, group or suite; embedded unless told.",
+                metavar="TASK|SUITE|FILE.toml",
+                help="Task, group, suite, or a declaration of your own; embedded unless told.",
             ),
             click.option(
                 "-l",
@@ -52,8 +52,25 @@ def selection(command: Command) -> Command:
                 "--limit", type=click.IntRange(1), metavar="N", help="So many items of each task and language."
             ),
             click.option(
-                "--data", metavar="DIR", help="Local mirror of the datasets; also the environment's BENCH_DATA."
+                "--shots",
+                type=click.IntRange(0, 64),
+                metavar="K",
+                default=0,
+                help="Solved examples before each question, from a split that is not scored.",
             ),
+            click.option(
+                "--prompt-language",
+                type=click.Choice(["english", "native"]),
+                default="english",
+                show_default=True,
+                help="Native falls back to English, and says so, where a language has no text yet.",
+            ),
+            click.option(
+                "--available",
+                is_flag=True,
+                help="Leave out, and name, the tasks of which no data lie in the data folder.",
+            ),
+            click.option("--data", metavar="DIR", help="Local mirror of the datasets, or a bundle; also BENCH_DATA."),
         )
     ):
         command = option(command)
@@ -69,6 +86,14 @@ def selection(command: Command) -> Command:
     "--mode",
     type=click.Choice(["loglikelihood", "first_token", "generate"]),
     help="How multiple choice is answered; the model's best unless told.",
+)
+@click.option(
+    "--rotate-options",
+    "rotation",
+    type=click.IntRange(0, 25),
+    metavar="N",
+    default=0,
+    help="Show the options of a choice N places further on: what the place of an option does to a model.",
 )
 @click.option(
     "--batch", type=click.IntRange(1, 1_000_000), metavar="N", help="Requests that a backend takes at a time."
@@ -95,7 +120,11 @@ def run(
     codes: tuple[str, ...],
     vertical: str | None,
     limit: int | None,
+    shots: int,
+    prompt_language: str,
+    available: bool,
     mode: Mode | None,
+    rotation: int,
     data: str | None,
     batch: int | None,
     timeout: int,
@@ -106,8 +135,10 @@ def run(
 
     With no arguments: the built-in baselines over the embedded suite, in every language that it covers.
     """
+    from bench.cli.progress import watch
     from bench.models import Settings, load, provider
-    from bench.session import training
+    from bench.plan import Style
+    from bench.session import perform, training
 
     named = [name for given in models or ("baseline",) for name in (BASELINES if given == "baseline" else (given,))]
     chosen = list(dict.fromkeys(named))
@@ -115,14 +146,16 @@ def run(
     settings = Settings(training, batch, timeout)
     # A wrong name is told before data are read and before another model has run for hours.
     light = {name: load(name, settings) for name in chosen if provider(name).light}
-    blocks = read_blocks(names, codes, vertical, limit, data)
+    blocks = read_blocks(names, codes, vertical, limit, data, shots, available=available)
+    style = Style(prompt_language, shots)
     code = 0
     finished: list[Path] = []
     try:
         for name in chosen:
             model = light.get(name) or load(name, settings)
             try:
-                code = max(code, _one(model, blocks, mode, paths[name]))
+                outcome = perform(model, blocks, mode, paths[name], watch, style=style, rotation=rotation)
+                code = max(code, _verdict(model.name, outcome, paths[name]))
             finally:
                 model.close()
             finished.append(paths[name])
@@ -168,7 +201,14 @@ def use_mirror(data: str | None) -> None:
 
 
 def read_blocks(
-    names: tuple[str, ...], codes: tuple[str, ...], vertical: str | None, limit: int | None, data: str | None
+    names: tuple[str, ...],
+    codes: tuple[str, ...],
+    vertical: str | None,
+    limit: int | None,
+    data: str | None,
+    shots: int = 0,
+    *,
+    available: bool = False,
 ) -> list[Block]:
     """The samples that the options choose. Raises `UsageError`."""
     import tasks
@@ -180,7 +220,7 @@ def read_blocks(
     try:
         chosen = tasks.select(names or DEFAULT_TASKS)
         store.mirror()
-    except (tasks.UnknownTask, tasks.DataError) as error:
+    except (tasks.UnknownTask, tasks.DataError, tasks.DeclarationError) as error:
         raise UsageError(str(error)) from error
     if vertical:
         kept = tuple(task for task in chosen if task.vertical == vertical)
@@ -188,14 +228,39 @@ def read_blocks(
             known = sorted({task.vertical for task in tasks.all_tasks().values() if task.vertical}) or ["none yet"]
             raise UsageError(f"no chosen task has the vertical {vertical!r}; known verticals: {', '.join(known)}")
         chosen = kept
-    return load(choose_languages(chosen, codes), limit, watch)
+    pairs = choose_languages(chosen, codes)
+    if available:
+        pairs = name_missing(pairs)
+    return load(pairs, limit, watch, limits=_suite_limits(names), shots=shots)
 
 
-def _one(model: Model, blocks: list[Block], mode: Mode | None, path: Path) -> int:
-    from bench.cli.progress import watch
-    from bench.session import perform
+def name_missing(pairs: list[tuple[Task, Variety]]) -> list[tuple[Task, Variety]]:
+    """The pairs whose data are here; says of which datasets there are none. Raises `UsageError` where none is left."""
+    from bench.plan import available
 
-    return _verdict(model.name, perform(model, blocks, mode, path, watch), path)
+    kept, missing = available(pairs)
+    if missing:
+        click.echo(f"left out, no data here: {', '.join(missing)}", err=True)
+    if not kept:
+        raise UsageError("none of the chosen tasks has data in the data folder; name another with --data")
+    return kept
+
+
+def _suite_limits(names: tuple[str, ...]) -> dict[str, int]:
+    """Task -> how many items of each language the suites among the names take: the most that one of the names takes.
+
+    A task that is named by itself, or by a suite without a limit, has none.
+    """
+    import tasks
+
+    limits: dict[str, int] = {}
+    for name in names:
+        suite = tasks.suites().get(name)
+        if suite and suite.limit:
+            limits |= {task.name: max(suite.limit, limits.get(task.name, 0)) for task in tasks.select([name])}
+    whole = [name for name in names if name not in tasks.suites() or tasks.suites()[name].limit is None]
+    unlimited = {task.name for name in whole for task in tasks.select([name])}
+    return {name: limit for name, limit in limits.items() if name not in unlimited}
 
 
 def _verdict(name: str, outcome: Outcome, path: Path) -> int:
@@ -235,18 +300,28 @@ def _report(paths: list[Path], as_json: bool) -> None:
 @click.command()
 @selection
 def plan(
-    names: tuple[str, ...], codes: tuple[str, ...], vertical: str | None, limit: int | None, data: str | None
+    names: tuple[str, ...],
+    codes: tuple[str, ...],
+    vertical: str | None,
+    limit: int | None,
+    shots: int,
+    prompt_language: str,
+    available: bool,
+    data: str | None,
 ) -> None:
     """Prints what a model would be asked, a JSON object a line: for answering elsewhere, then `run -m replies:FILE`.
 
     Each line has the sample's id, the prompt and the sample's bare input. A reply is {"id": ..., "text": ...}.
     """
     from bench.models import Capabilities
-    from bench.plan import requests
+    from bench.plan import Style, requests
     from bench.prompting import Asker
 
-    blocks = read_blocks(names, codes, vertical, limit, data)
-    planned, _ = requests(blocks, Capabilities(modes=("generate",)), Asker("", "none", "unknown"), None)
+    blocks = read_blocks(names, codes, vertical, limit, data, shots, available=available)
+    asker, style = Asker("", "none", "unknown"), Style(prompt_language, shots)
+    planned, left_out = requests(blocks, Capabilities(modes=("generate",)), asker, None, style)
+    for task, reason in left_out.items():
+        click.echo(f"left out {task}: {reason}", err=True)
     for request in planned:
         line = {
             "id": request.sample,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bench.cli.declarations import add_declarations, declarations
 from bench.records import Cell, UsageError
 from bench.runfile import RunFile, reading
 
@@ -46,10 +47,12 @@ def show(run: Path, by: str, only_aggregates: bool, as_json: bool, as_csv: bool)
         elif as_csv:
             write_csv(cells, sys.stdout)
         else:
+            from bench.cli.answers import print_answers
             from bench.cli.tables import print_aggregates, print_cells
 
             print_cells(cells, by, title)
             if by == "task":  # the other views are of single languages and groups of them
+                print_answers(cells)
                 sys.stdout.flush()  # the scores of a large run take a few seconds to read
                 click.echo()
                 print_aggregates(over_languages(opened))
@@ -103,13 +106,15 @@ def write_csv(cells: list[Cell], stream: Any) -> None:
 @click.command()
 @run_argument
 @click.option("--data", metavar="DIR", help="Local mirror of the datasets; also the environment's BENCH_DATA.")
-def rescore(run: Path, data: str | None) -> None:
+@declarations
+def rescore(run: Path, data: str | None, files: tuple[str, ...]) -> None:
     """Scores the answers of a run anew from the locked data, and asks no model anything."""
     from bench import session
     from bench.cli.progress import watch
     from bench.cli.run import use_mirror
 
     use_mirror(data)
+    add_declarations(files)
     with RunFile.read(run) as opened:
         identity = opened.identity()
     with RunFile.open(run, identity) as opened:

@@ -38,11 +38,17 @@ GROUPS: dict[str, Key] = {
 }
 
 
+SHARES = frozenset(
+    {"accuracy", "answer_match", "exact_match", "exact_set", "glossary_recall", "label_f1", "obeyed", "token_f1"}
+)
+"""Metrics from 0 to 1, which people read in percent."""
+
+
 def number(value: float | None, metric: str) -> str:
     """A metric's value as people read it: a share in percent, a corpus score with one decimal, missing as a dash."""
     if value is None:
         return "-"
-    return f"{value:.1%}" if metric in ("accuracy", "exact_match") else f"{value:.1f}"
+    return f"{value:.1%}" if metric in SHARES else f"{value:.1f}"
 
 
 def print_table(
@@ -113,14 +119,14 @@ def print_overview(cells: Sequence[Cell], paths: Sequence[Path]) -> None:
     from bench.aggregate import macro
 
     rows = []
-    for (model, task), group in _grouped(cells, lambda cell: (cell.model, cell.task)).items():
+    for (model, task, *way), group in _grouped(cells, lambda cell: (cell.model, cell.task, *asked(cell))).items():
         headline = [cell for cell in group if cell.headline]
         valued = [cell for cell in headline if cell.value is not None]
         metric = headline[0].metric
         rows.append(
             (
                 model,
-                task,
+                labelled(task, way),
                 metric,
                 f"{len({cell.language for cell in valued}):,}",
                 f"{sum(cell.n for cell in valued):,}",
@@ -139,6 +145,18 @@ def print_overview(cells: Sequence[Cell], paths: Sequence[Path]) -> None:
         click.echo(f"  {path}")
 
 
+def asked(cell: Cell | Aggregate) -> tuple[str, str]:
+    """How a cell was asked, where that is not the usual way: in native prompts, after solved examples."""
+    shots = f"{cell.shots} {'examples' if cell.shots > 1 else 'example'}" if cell.shots else ""
+    return ("" if cell.prompt_language == "english" else f"{cell.prompt_language} prompt", shots)
+
+
+def labelled(task: str, way: Iterable[str]) -> str:
+    """A task's name, and how it was asked in parentheses."""
+    said = ", ".join(filter(None, way))
+    return f"{task} ({said})" if said else task
+
+
 def _count(number: int, what: str) -> str:
     return f"{number:,} {what}{'s' * (number != 1)}"
 
@@ -149,15 +167,16 @@ def print_cells(cells: Sequence[Cell], by: str, title: str) -> None:
     if by == "task":
         _print_tasks(cells, title)
         return
-    tasks = list(dict.fromkeys((cell.task, cell.mode) for cell in headline))
-    several = len({mode for _, mode in tasks}) > 1
-    columns = [f"{task} ({mode})" if several else task for task, mode in tasks]
+    tasks = list(dict.fromkeys((cell.task, cell.mode, *asked(cell)) for cell in headline))
+    several = len({mode for _, mode, *_ in tasks}) > 1
+    columns = [labelled(task, [*([mode] if several else []), *way]) for task, mode, *way in tasks]
     counted = () if by == "language" else ("languages",)
     rows = []
     for key, group in sorted(_grouped(headline, GROUPS[by]).items()):
         values = []
-        for task, mode in tasks:
-            found = [cell for cell in group if (cell.task, cell.mode) == (task, mode) and cell.value is not None]
+        for place in tasks:
+            same = (cell for cell in group if (cell.task, cell.mode, *asked(cell)) == place)
+            found = [cell for cell in same if cell.value is not None]
             values.append(_entry(found, single=by == "language"))
         extra = [_language(group[0]).name] if by == "language" else [f"{len({cell.language for cell in group}):,}"]
         rows.append((key, *extra, *values))
@@ -177,7 +196,7 @@ def print_aggregates(made: Sequence[Aggregate]) -> None:
     modes = {one.mode for one in made}
     rows = [
         (
-            f"{'+'.join(one.tasks)} ({one.mode})" if len(modes) > 1 else "+".join(one.tasks),
+            labelled("+".join(one.tasks), [*([one.mode] if len(modes) > 1 else []), *asked(one)]),
             *(estimate(one, field) for field in ("macro", "speaker_weighted", "worst_decile")),
             f"{len(one.languages):,}",
             left_out(one.left_out),
@@ -236,13 +255,14 @@ def _print_tasks(cells: Sequence[Cell], title: str) -> None:
     from bench.aggregate import by_language, macro
 
     rows = []
-    for (task, mode, metric), group in _grouped(cells, lambda cell: (cell.task, cell.mode, cell.metric)).items():
+    key = _grouped(cells, lambda cell: (cell.task, cell.mode, cell.metric, *asked(cell)))
+    for (task, mode, metric, *way), group in key.items():
         valued = [cell for cell in group if cell.value is not None]
         values = list(by_language(valued, "value").values())
         normalised = macro(valued, "normalised")
         rows.append(
             (
-                task,
+                labelled(task, way),
                 mode,
                 metric,
                 f"{len({cell.language for cell in valued}):,}",

@@ -93,7 +93,10 @@ def _majority(request: Request, training: Training) -> str | None:
         return None
     if not request.options:
         return _commonest(sample.references[0] for sample in examples)
-    return LETTERS[_commonest(sample.answer for sample in examples if sample.answer is not None)]
+    if examples[0].answers:  # several labels may be right
+        return ", ".join(LETTERS[place] for place in _commonest(sample.answers for sample in examples))
+    places = [sample.answer for sample in examples if sample.answer is not None]
+    return LETTERS[(_commonest(places) + request.rotation) % len(request.options)]
 
 
 def _commonest(values: Iterable[T]) -> T:

@@ -59,7 +59,7 @@ class Scripted:
 @pytest.fixture
 def run(tmp_path: Path) -> Iterator[RunFile]:
     with RunFile.open(tmp_path / "a.run.db", IDENTITY) as opened:
-        opened.add_plan(Planned(request, SampleFacts("hash", ""), None, "english") for request in requests(600))
+        opened.add_plan(Planned(request, SampleFacts("hash", ""), None) for request in requests(600))
         yield opened
 
 

@@ -14,10 +14,11 @@ import pytest
 
 import languages
 import tasks
-from bench.prompting import INSTRUCTION, Asker, continuations, digest, render, request
+from bench.prompting import NO_TEMPLATE, Asker, Asking, continuations, digest, render, request
 from bench.records import Mode, Request
 from bench.text import LETTERS
 from tasks.records import Prompt, Sample, Task, Variety
+from tasks.sources import Files
 
 ASKER = Asker("r1", "t1", "greedy")
 MODES: tuple[Mode, ...] = ("generate", "first_token", "loglikelihood")
@@ -118,11 +119,24 @@ def test_modes_show_what_they_score() -> None:
     generate, first, likelihood = (asked(mode=mode) for mode in MODES)
     shown = "A. a\nB. b\nC. c"
     assert generate.prompt == first.prompt
-    assert generate.prompt == f"Yoruba in Latin: ẹ {{x}} %s\n\n{shown}\n\n{INSTRUCTION}\n\nTopic:"
+    assert generate.prompt == f"Yoruba in Latin: ẹ {{x}} %s\n\n{shown}\n\n{Prompt('').instruction}\n\nTopic:"
     assert likelihood.prompt == "Yoruba in Latin: ẹ {x} %s\n\nTopic:"
-    assert (generate.continuations, generate.max_tokens, generate.stop) == ((), TASK.max_tokens, ("\n\n",))
+    assert (generate.continuations, generate.max_tokens, generate.stop) == ((), TASK.max_tokens, ())
     assert (first.continuations, first.max_tokens, first.stop) == ((" A", " B", " C"), 0, ())
     assert (likelihood.continuations, likelihood.max_tokens) == ((" a", " b", " c"), 0)
+
+
+def test_an_empty_line_ends_the_answer_of_a_model_without_a_template_alone() -> None:
+    """A chat model ends by itself, and may think in paragraphs."""
+    bare = replace(ASKER, template=NO_TEMPLATE)
+    assert asked(asker=bare).stop == ("\n\n",)
+    assert asked(asker=ASKER).stop == ()
+    assert asked(asker=bare, mode="first_token").stop == ()
+    for kind in ("number", "rules"):
+        several = replace(TASK, kind=kind)
+        shown = Asking(TASK.prompt, (replace(SAMPLE, item="8", options=(), answer=None, references=("1",)),))
+        assert request(several, SAMPLE, "generate", bare).stop == (), "a solution has paragraphs"
+        assert request(several, SAMPLE, "generate", bare, shown).stop == ("\n\n",), "the examples have none"
 
 
 def test_a_text_is_written_in_any_mode() -> None:
@@ -131,7 +145,7 @@ def test_a_text_is_written_in_any_mode() -> None:
     for mode in MODES:
         made = request(task, sample, mode, ASKER)
         assert (made.continuations, made.max_tokens, made.options) == ((), 512, ())
-        assert INSTRUCTION not in made.prompt
+        assert Prompt("").instruction not in made.prompt
         assert "gold" not in made.prompt
 
 
@@ -162,9 +176,13 @@ def check(task: Task, variety: Variety, sample: Sample) -> None:
         for name in named(task):
             assert values[name].strip(), f"{sample.id}: {name} is empty"
             assert values[name] in prompt, f"{sample.id}: {name} is not in the prompt"
-        assert prompt.endswith(f"\n\n{task.prompt.cue}")
+        assert prompt == prompt.strip() and prompt.endswith(task.prompt.cue)
         assert "{" not in task.prompt.text.format_map(dict.fromkeys(values, ""))
-        if task.kind == "choice":
+        if task.kind == "labels":
+            assert sample.answers and set(sample.answers) <= set(range(len(sample.options)))
+            assert all(f"{LETTERS[place]}. {option}" in prompt for place, option in enumerate(sample.options))
+            regold = replace(sample, answers=(0,) if sample.answers != (0,) else (1,))
+        elif task.kind == "choice":
             assert sample.answer in range(len(sample.options))
             assert len(set(sample.options)) == len(sample.options) > 1
             lettered = [f"{LETTERS[place]}. {option}" for place, option in enumerate(sample.options)]
@@ -192,10 +210,15 @@ def test_the_embedded_suite_renders_in_every_language(name: str) -> None:
             assert sample.references[0] not in render(task, sample, "generate")
 
 
-@pytest.mark.parametrize("name", [task.name for task in tasks.all_tasks().values() if "embedded" not in task.suites])
-def test_other_tasks_render_in_every_language(name: str, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+FILES = [task.name for task in tasks.all_tasks().values() if isinstance(task.source, Files)]
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_tasks_on_real_files_render_in_every_language(name: str, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BENCH_DATA", str(data))
     task = tasks.get(name)
-    assert len(task.varieties) > 100
+    if not (data / task.source.dataset).is_dir():
+        pytest.skip(f"the mirror has no {task.source.dataset}")
+    assert task.varieties
     for variety in task.varieties:
         check(task, variety, next(task.samples(variety)))

@@ -185,7 +185,7 @@ def test_a_cell_of_a_choice() -> None:
     assert (cell.vertical, cell.area, cell.output_tokens) == ("medical", "reading", 15)
     assert cell.reasons["rank"] == "too_few_items"
     assert cell.wrong_language is None
-    assert cell.reasons["wrong_language"] == "not_measured"
+    assert cell.reasons["wrong_language"] == "too_short"
 
 
 def test_enough_items_have_no_reason_against_a_rank() -> None:

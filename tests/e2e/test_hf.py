@@ -59,9 +59,10 @@ def assert_likelihoods(folder: Path, answers: list[dict[str, Any]], continuation
     assert ours == pytest.approx(by_hand(folder, asked), abs=TOLERANCE)
 
 
-def test_sib200(bench: Bench, tmp_path: Path, folder: Path, data: Path) -> None:
-    from tasks.topic import TOPICS
+TOPICS = ("science/technology", "travel", "politics", "sports", "health", "entertainment", "geography")
 
+
+def test_sib200(bench: Bench, tmp_path: Path, folder: Path, data: Path) -> None:
     cells, answers = run(bench, tmp_path, folder, "-t", "sib200", "--limit", "10", "--data", str(data))
     assert {cell["language"] for cell in cells} == set(LANGUAGES)
     assert {(cell["mode"], cell["n"], cell["errors"]) for cell in cells} == {("loglikelihood", 10, 0)}

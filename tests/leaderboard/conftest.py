@@ -20,8 +20,8 @@ from bench.runfile import Identity, Planned, RunFile, SampleFacts
 from leaderboard.app import create_app
 from leaderboard.snapshot import Info, publish
 from tasks import Sample, Variety, lock
-from tasks.topic import TOPICS
 
+TOPICS = ("science/technology", "travel", "politics", "sports", "health", "entertainment", "geography")
 LANGUAGES = ("yor_Latn", "pes_Arab", "amh_Ethi")
 HOSTILE = 'command:<script>alert("x")</script>\u202e'
 
@@ -83,7 +83,6 @@ def run_sib200(path: Path, model: Scripted, blocks: Sequence[Block], *, locked: 
                 each,
                 SampleFacts(prompting.digest(known[each.sample]), known[each.sample].cluster),
                 each.prompt,
-                "english",
             )
             for each in planned
         )

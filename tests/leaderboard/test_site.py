@@ -274,7 +274,10 @@ def test_the_task_page_shows_every_way_of_asking(tmp_path: Path) -> None:
     ]
     with sqlite3.connect(paths[1]) as connection:
         connection.execute("UPDATE requests SET mode = 'first_token'")
-        connection.execute("UPDATE cells SET cell = json_set(cell, '$.mode', 'first_token')")
+        connection.execute(
+            "UPDATE cells SET cell = json_set(cell, '$.mode', 'first_token', '$.language_verdicts', NULL,"
+            " '$.native_digits', NULL, '$.other_digits', NULL, '$.identifier_recall', NULL)"
+        )
     connection.close()
     publish(paths, tmp_path / "board")
     visitor = create_app(tmp_path / "board").test_client()

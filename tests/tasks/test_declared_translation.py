@@ -84,7 +84,8 @@ def test_one_direction_is_the_other_turned_round(mirror: Path, dataset: str, cod
     assert len(outward) > 20
     assert [one.item for one in outward] == [one.item for one in inward]
     assert len({one.item for one in outward}) == len(outward)
-    assert [ends(one.input, *one.references) for one in outward] == [ends(*one.references, one.input) for one in inward]
+    there = [ends(one.input, one.references[0]) for one in outward]
+    assert there == [ends(one.references[0], one.input) for one in inward]
     assert all(one.fields == {"text": one.input} for one in outward + inward)
 
 

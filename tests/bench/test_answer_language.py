@@ -1,0 +1,146 @@
+"""The language of answers on its way into scores and cells: each fault is counted apart, and no verdict is no fault."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import tasks
+from bench.fidelity import identifiable
+from bench.records import Cell, Mode, Response
+from bench.scoring import FIDELITY, Answered, Verdicts, languages_of, score
+from bench.summary import Group, cells
+from languages import all_languages
+from leaderboard.wording import REASONS, remarks
+from tasks.records import Sample, Task, Variety
+from tests.hostile import segments
+
+TEXT = tasks.get("ntrex-from-eng")
+INTO = tasks.get("ntrex-into-eng")
+CHOICE = tasks.get("sib200")
+NUMBER = tasks.get("mgsm")
+HINDI = "बच्चे धीरे-धीरे नदी की ओर चले गए क्योंकि उनकी माँ वहाँ उनका इंतज़ार कर रही थी और शाम हो चुकी थी।"
+ENGLISH = "The children walked slowly to the river because their mother was waiting for them there."
+STRAY = HINDI.replace("नदी", "river")
+
+
+def said(task: Task, text: str, language: str = "hin_Deva", mode: Mode = "generate", number: int = 1) -> Answered:
+    options = ("a", "b") if task.kind == "choice" else ()
+    answer = 0 if options else None
+    sample = Sample(task.name, "1", language, "", str(number), "x", {"text": "x"}, options, answer, ("12",))
+    return Answered(sample, mode, Response(sample.id, "ok", text, finish="stop"))
+
+
+def verdicts(task: Task, text: str, language: str = "hin_Deva") -> Verdicts | None:
+    made = languages_of(task, [said(task, text, language)])
+    return Verdicts(*made[0].statistics) if made else None
+
+
+def cell(task: Task, answered: Sequence[Answered], language: str = "hin_Deva", mode: Mode = "generate") -> Cell:
+    group = Group("m", task, Variety(language), mode, "english", 0, answered)
+    return next(cells(group, score(task, answered)))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (HINDI, Verdicts(judged=1, right=1, clean=1, pure=1, native=0, other=0)),
+        (ENGLISH, Verdicts(judged=1, right=0, clean=0, pure=0, native=0, other=0)),
+        (STRAY, Verdicts(judged=1, right=1, clean=1, pure=0, native=0, other=0)),
+        (f"{HINDI} १२", Verdicts(judged=1, right=1, clean=1, pure=1, native=1, other=0)),
+        (f"{HINDI} 12", Verdicts(judged=1, right=1, clean=1, pure=1, native=0, other=1)),
+        (f"{HINDI} १2", Verdicts(judged=1, right=1, clean=1, pure=1, native=0, other=1)),
+        ("१२", Verdicts(judged=0, right=0, clean=0, pure=0, native=1, other=0)),
+        ("12", Verdicts(judged=0, right=0, clean=0, pure=0, native=0, other=1)),
+        (f"<think>{ENGLISH}</think>{HINDI}", Verdicts(judged=1, right=1, clean=1, pure=1, native=0, other=0)),
+        ("B", None),
+        ("", None),
+        (" \n", None),
+        ("?!", None),
+    ],
+)
+def test_what_one_answer_says_of_its_language(text: str, expected: Verdicts | None) -> None:
+    assert verdicts(TEXT, text) == expected
+
+
+def test_a_task_says_which_language_its_answers_should_be_in() -> None:
+    assert verdicts(INTO, ENGLISH) == Verdicts(1, 1, 0, 0, 0, 0), "into English, from Hindi"
+    found = verdicts(INTO, HINDI)
+    assert found is not None and (found.judged, found.right) == (1, 0)
+    assert NUMBER.answer_language == "none" and verdicts(NUMBER, ENGLISH) is None
+
+
+def test_options_that_are_scored_have_no_language() -> None:
+    one = said(CHOICE, ENGLISH, mode="first_token")
+    assert languages_of(CHOICE, [one]) == []
+    made = cell(CHOICE, [one], mode="first_token")
+    assert (made.wrong_language, made.language_verdicts) == (None, None)
+    assert made.reasons["wrong_language"] == "not_generated"
+
+
+def test_a_cell_tells_each_fault_apart() -> None:
+    texts = [HINDI, ENGLISH, STRAY, f"{HINDI} १२", f"{HINDI} 12", "", "हाँ"]
+    made = cell(TEXT, [said(TEXT, text, number=number) for number, text in enumerate(texts)])
+    assert made.n == 7
+    assert made.language_verdicts is not None and made.wrong_language is not None
+    assert made.language_verdicts * made.wrong_language == pytest.approx(1)
+    assert made.word_pass == pytest.approx((made.language_verdicts - 2) / (made.language_verdicts - 1))
+    assert (made.native_digits, made.other_digits, made.empty, made.unparsed) == (1, 1, 1, 0)
+    recall = identifiable("hin_Deva")[1]
+    assert made.identifier_recall == recall and recall is not None and recall > 0.95
+    assert "wrong_language" not in made.reasons
+    told = "; ".join(remarks(made))
+    assert "1 empty" in told and "in another language or script" in told
+    assert "1 with native digits, 1 with others" in told
+
+
+@pytest.mark.parametrize("metric", ["chrf++", "bleu"])
+def test_the_language_is_the_same_for_every_metric_and_changes_no_value(metric: str) -> None:
+    answered = [said(TEXT, text, number=number) for number, text in enumerate([HINDI, ENGLISH])]
+    group = Group("m", TEXT, Variety("hin_Deva"), "generate", "english", 0, answered)
+    scores = score(TEXT, answered)
+    full = {one.metric: one for one in cells(group, scores)}
+    bare = {one.metric: one for one in cells(group, [one for one in scores if one.metric != FIDELITY])}
+    assert full[metric].wrong_language == 0.5 and bare[metric].wrong_language is None
+    assert full[metric].value == bare[metric].value and full[metric].n == bare[metric].n
+
+
+def test_no_verdict_is_neither_right_nor_wrong_and_has_its_reason() -> None:
+    short = cell(TEXT, [said(TEXT, "१२")])
+    assert (short.wrong_language, short.language_verdicts) == (None, 0)
+    assert short.reasons["wrong_language"] == "too_short" and short.reasons["word_pass"] == "no_verdict"
+    unknown = next(one.code for one in all_languages() if one.script == "Latn" and not identifiable(one.code)[0])
+    made = cell(TEXT, [said(TEXT, ENGLISH, unknown)], unknown)
+    assert (made.wrong_language, made.language_verdicts) == (None, 0)
+    assert made.reasons["wrong_language"] == "identifier_recall"
+    assert {*short.reasons.values(), *made.reasons.values()} <= {*REASONS, "not_reported"}
+
+
+def test_a_wrong_script_is_told_even_where_the_identifier_does_not_know_the_language() -> None:
+    unknown = next(one.code for one in all_languages() if one.script == "Deva" and not identifiable(one.code)[0])
+    assert cell(TEXT, [said(TEXT, ENGLISH, unknown)], unknown).wrong_language == 1.0
+
+
+def test_a_failed_request_says_nothing_of_its_language() -> None:
+    good = said(TEXT, HINDI)
+    failed = replace(said(TEXT, "", number=2), response=Response("x", "error", reason="timeout"))
+    made = cell(TEXT, [good, failed])
+    assert (made.language_verdicts, made.wrong_language, made.errors) == (1, 0.0, 1)
+
+
+@given(texts=st.lists(segments, min_size=1, max_size=4), language=st.sampled_from(["hin_Deva", "yor_Latn", "jpn_Jpan"]))
+def test_counts_of_any_text_fit_together(texts: list[str], language: str) -> None:
+    answered = [said(TEXT, text, language, number=number) for number, text in enumerate(texts)]
+    rows = [Verdicts(*one.statistics) for one in languages_of(TEXT, answered)]
+    assert len(rows) <= sum(bool(text.strip()) for text in texts)
+    for one in rows:
+        assert 0 <= one.pure <= one.clean <= one.right <= one.judged <= 1
+        assert one.native + one.other <= 1
+        assert one.judged or one.native or one.other
+    made = cell(TEXT, answered, language)
+    assert made.language_verdicts == sum(one.judged for one in rows)
+    assert made.wrong_language is None or 0 <= made.wrong_language <= 1
