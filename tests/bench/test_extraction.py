@@ -1,14 +1,36 @@
-"""Which option an answer names: right or unparsed, never confidently wrong."""
+"""What an answer says, in 85 languages: right or unparsed, never confidently wrong.
+
+`hostile_answers.tsv` and `independent_answers.tsv`: language, kind (choice, number, labels), options divided by "|",
+text (\\n a line break, \\u200f a mark of direction, \\\\ a backslash), and what is wanted: an index, a number, indexes,
+or "none". Lines with "#" are remarks.
+"""
 
 from __future__ import annotations
 
+import json
+import unicodedata
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.extraction import choice
+from bench.extraction import canonical_number, choice, labels, number
+from bench.extraction_cues import cues, flat
+from bench.extraction_labels import _ROWS
+from bench.extraction_loose import loosely
+from bench.extraction_numerals import in_digits
+from tests.hostile import segments
+
+
+def _corpus(name: str) -> list[list[str]]:
+    lines = Path(__file__).with_name(name).read_text(encoding="utf-8").splitlines()
+    return [line.split("\t") for line in lines if not line.startswith(("#", "language\t"))]
+
+
+CORPUS = _corpus("hostile_answers.tsv")
+INDEPENDENT = _corpus("independent_answers.tsv")
 
 TOPICS = ("science/technology", "travel", "politics", "sports", "health", "entertainment", "geography")
 ANIMALS = ("cat", "dog", "horse", "cow")
@@ -53,6 +75,7 @@ CLEAR: tuple[tuple[str, Sequence[str], int], ...] = (
     ("York.", CITIES, 0),
     ("Londonderry", CITIES, 3),
     ("It is Londonderry.", CITIES, 3),
+    ("It is New York.", CITIES, 1),
     ("صحة", ("سفر", "صحة"), 1),
     ("صحة۔", ("سفر", "صحة"), 1),
     ("खेल।", ("राजनीति", "खेल"), 1),
@@ -85,11 +108,11 @@ UNCLEAR: tuple[tuple[str, Sequence[str]], ...] = (
     ("doghouse", ANIMALS),
     ("cat, dog, horse, cow", ANIMALS),
     ("science", TOPICS),
-    ("It is New York.", CITIES),
     ("可能是体育或政治", ("政治", "体育")),
     ("مرحبا", ("سفر", "صحة")),
     ("مي", ("می\u200cم", "میم")),
     ("I think so", TEN),
+    ("صحة؟", ("سفر", "صحة")),
 )
 
 # What an article, an elision, an abbreviation or an echo begins with is no letter of an option.
@@ -144,7 +167,6 @@ NATIVE: tuple[tuple[str, Sequence[str], int], ...] = (
     ("B۔", ANIMALS, 1),
     ("B።", ANIMALS, 1),
     ("ጤና።", ("ጉዞ", "ጤና"), 1),
-    ("صحة؟", ("سفر", "صحة"), 1),
     ("«صحة»", ("سفر", "صحة"), 1),
     ("“dog”", ANIMALS, 1),
     ("སྨན།", ("གཞན", "སྨན"), 1),
@@ -200,3 +222,178 @@ def test_a_word_names_its_option_wherever_it_stands(options: list[str], place: i
     assert choice(options[place] + end, options) == place
     assert choice(f"Answer: {options[place]}{end}", options) == place
     assert choice(f"{'ABCD'[place]}. {options[place]}{end}", options) == place
+
+
+def _told(kind: str, options: str, text: str) -> str:
+    """What is read of a row of the corpus, as its last column would say it."""
+    text = text.replace("\\\\", "\0").replace("\\n", "\n").replace("\\u200f", "\u200f").replace("\0", "\\")
+    if kind == "number":
+        return number(text) or "none"
+    among = options.split("|")
+    found = labels(text, among) if kind == "labels" else choice(text, among)
+    return "none" if found is None else ",".join(map(str, found)) if isinstance(found, tuple) else str(found)
+
+
+@pytest.mark.parametrize(("corpus", "least"), [(CORPUS, 0.98), (INDEPENDENT, 0.9)], ids=["hostile", "independent"])
+def test_a_corpus_is_read_right_or_not_at_all(corpus: list[list[str]], least: float) -> None:
+    wrong, right, decidable = [], 0, 0
+    for language, kind, options, text, wanted in corpus:
+        told = _told(kind, options, text)
+        decidable += wanted != "none"
+        right += told == wanted != "none"
+        if told not in (wanted, "none"):
+            wrong.append((language, text, wanted, told))
+    assert wrong == []
+    assert len(corpus) >= 330 and len({row[0] for row in corpus}) >= 30
+    assert len(corpus) - decidable >= len(corpus) // 5
+    assert right >= least * decidable
+
+
+@pytest.mark.parametrize(
+    ("written", "plain"),
+    [
+        ("1,000", "1000"), ("18.0", "18"), ("-3.50", "-3.5"), ("−7", "-7"), ("٣", "3"), ("1.234,5", "1234.5"),
+        ("1,23,456", "123456"), ("0", "0"), ("-0", "0"), ("007", "7"), ("x", None), ("", None), ("3/4", None),
+        ("1,2,3", None), ("5 apples", None),
+    ],
+)  # fmt: skip
+def test_canonical_number(written: str, plain: str | None) -> None:
+    assert canonical_number(written) == plain
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("1.234", None),  # German or English?
+        ("Die Antwort ist 1.234.", "1234"),
+        ("La respuesta es 1.234.", None),  # Spain and Mexico differ
+        ("Each costs 2.50, so the total is 1.234", "1.234"),
+        ("5 apples and 3 pears", None),
+        ("10:30", None),
+        ("No. 18", None),
+        ("The answer is 18 to 20.", None),
+        ("1. Add 5 and 3\n2. Multiply by 2\n3. ", None),
+        ("x = 5, y = 6", None),
+        ("5 ሺህ", None),
+    ],
+)
+def test_number(text: str, wanted: str | None) -> None:
+    assert number(text) == wanted
+
+
+ZEROS = [
+    chr(code)
+    for code in range(0x110000)
+    if unicodedata.category(chr(code)) == "Nd" and unicodedata.digit(chr(code)) == 0
+]
+
+
+@pytest.mark.parametrize("zero", ZEROS)
+def test_the_digits_of_every_script(zero: str) -> None:
+    written = "".join(chr(ord(zero) + digit) for digit in (1, 8))
+    assert number(f"Answer: {written}") == number(written) == canonical_number(written) == "18"
+    assert choice(chr(ord(zero) + 2), ANIMALS) == choice(f"Answer: {chr(ord(zero) + 2)}", ANIMALS) == 1
+
+
+WRAPPED = (
+    "{}",
+    "({})",
+    "[{}]",
+    "**{}**",
+    "{})",
+    "{}.",
+    "Answer: {}",
+    "Answer: ({})",
+    "\\boxed{{{}}}",
+    "`{}`",
+    "\u200f{}",
+    "{}\n",
+)
+UNSURE = frozenset("Вв")  # Cyrillic's third letter looks like Latin's second
+
+
+@pytest.mark.parametrize("row", [row for row in _ROWS if len(row) > 1])
+def test_a_wrapped_label_of_any_script_is_its_option(row: str) -> None:
+    for index, label in enumerate(row[:4]):
+        for shape in WRAPPED:
+            told = choice(shape.format(label), ANIMALS)
+            assert told == (None if label in UNSURE else index), shape.format(label)
+
+
+@settings(max_examples=100)
+@given(segments)
+def test_any_text_is_read_without_an_error(text: str) -> None:
+    for told in (text, f"Answer: {text}", f"\\boxed{{{text}}}", f"<think>{text}</think>{text}"):
+        value = number(told)
+        assert value is None or canonical_number(value) == value
+        assert choice(told, ANIMALS) in (None, 0, 1, 2, 3)
+        found = labels(told, ANIMALS)
+        assert found is None or (found and len(set(found)) == len(found) and set(found) <= {0, 1, 2, 3})
+
+
+DECORATIONS = st.sampled_from(["", " ", "\n", "**", "\u200f", "\u2067", "👉 ", "✅ ", "`", '"', "\ufeff"])
+
+
+@settings(max_examples=100)
+@given(st.sampled_from([row for row in CORPUS + INDEPENDENT if row[1] == "choice"]), DECORATIONS, DECORATIONS)
+def test_decoration_never_makes_another_answer(row: list[str], before: str, after: str) -> None:
+    _, kind, options, text, wanted = row
+    assert _told(kind, options, before + text + after) in (wanted, "none")
+
+
+@pytest.mark.parametrize(
+    "text", ["The answer is A. ", "<think>", "\\boxed{", "(", "**A** ", "1 ", "A\n", "1,", "=", "B) ", "no "]
+)
+def test_of_a_long_text_the_ends_are_read(text: str) -> None:
+    long = text * (100_000 // len(text))
+    ends = long[:3000] + "\n\n" + long[-6000:]
+    assert (number(long), choice(long, ANIMALS), labels(long, ANIMALS)) == (
+        number(ends), choice(ends, ANIMALS), labels(ends, ANIMALS),
+    )  # fmt: skip
+
+
+@settings(max_examples=100)
+@given(st.dictionaries(segments, st.one_of(segments, st.booleans(), st.lists(segments))), st.integers(0, 3))
+def test_the_answer_of_an_object_is_read_among_its_other_keys(others: dict[str, object], place: int) -> None:
+    text = json.dumps({f"-{key}": value for key, value in others.items()} | {"answer": "ABCD"[place]})
+    assert choice(text, ANIMALS) in (place, None)
+    assert choice(json.dumps({"reasoning": "A and B are wrong.", "answer": "ABCD"[place]}), ANIMALS) == place
+    assert choice("{" + text, ANIMALS) in (place, None)
+
+
+@pytest.mark.parametrize(
+    ("written", "digits"),
+    [
+        ("四十二", "42"), ("一千零五", "1005"), ("三百五", "三百五"), ("三四十", "三四十"), ("第三十", "第三十"),
+        ("3万", "30000"),
+        ("3万5千", "3万5千"), ("1.5亿", "150000000"), ("二十亿", "2000000000"), ("三十分之一", "三十分之一"),
+        ("\\frac{3}{4}", "0.75"), ("\\frac{1}{3}", "\\frac{1}{3}"), ("\\frac{1}{0}", "\\frac{1}{0}"),
+        ("2\\frac{1}{2}", "2\\frac{1}{2}"),
+    ],
+)  # fmt: skip
+def test_numerals_are_written_in_digits_or_left(written: str, digits: str) -> None:
+    assert in_digits(written) == digits
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("İNCİR", "incir"), ("IŞIK", "ışık"), ("WEISS", "weiß"), ("nkita", "nkịta"), ("كتاب", "کتاب"), ("عمّان", "عمان")],
+)
+def test_spellings_of_one_word(one: str, other: str) -> None:
+    assert loosely(one) == loosely(other) == loosely(loosely(one))
+
+
+def test_options_that_differ_by_accents_alone_are_not_confused() -> None:
+    assert choice("papa", ("papá", "papa")) == 1
+    assert choice("páp", ("papá", "papa")) is None
+    assert choice("pâpa", ("papá", "papa")) is None
+
+
+def test_every_cue_is_found_where_it_stands_alone() -> None:
+    table = cues()
+    assert (
+        len({language for kinds in table.phrases.values() for languages in kinds.values() for language in languages})
+        >= 60
+    )
+    for phrase in table.phrases:
+        assert flat(phrase).strip() == phrase
