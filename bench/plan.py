@@ -12,7 +12,7 @@ from bench.prompting import Asker, Asking, request
 from bench.records import Mode, Request, UsageError
 from bench.watch import Watch, unwatched
 from tasks import prompts, store
-from tasks.records import DataError, Repository, Sample, Task, Variety, by_hash
+from tasks.records import DataError, Repository, Sample, Task, Variety, by_hash, question_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +116,9 @@ def load(
     with watch("reading data", len(pairs)) as progress:
         for done, (task, variety) in enumerate(pairs, start=1):
             try:
-                samples = draw(list(task.samples(variety)), limit or limits.get(task.name))
-                examples = solved(task, variety, shots) if samples else ()
+                every = list(task.samples(variety))
+                samples = draw(every, limit or limits.get(task.name))
+                examples = solved(task, variety, shots, every) if samples else ()
             except DataError as error:
                 raise UsageError(f"{task.name} {variety.language}: {error}") from error
             if samples:
@@ -126,14 +127,16 @@ def load(
     return blocks
 
 
-def solved(task: Task, variety: Variety, shots: int) -> tuple[Sample, ...]:
+def solved(task: Task, variety: Variety, shots: int, scored: Iterable[Sample]) -> tuple[Sample, ...]:
     """So many examples from the split that is not scored, the same for every model; none where there is no such split.
 
-    Raises `DataError`.
+    A question of that split that is scored too, as some datasets have it, is no example. Raises `DataError`.
     """
     if not shots or "train" not in task.splits or task.kind == "rules":
         return ()
-    return tuple(by_hash(task.samples(variety, "train"), lambda sample: sample.item)[:shots])
+    known = {question_of(sample) for sample in scored}
+    train = [sample for sample in task.samples(variety, "train") if question_of(sample) not in known]
+    return tuple(by_hash(train, lambda sample: sample.item)[:shots])
 
 
 def draw(samples: Sequence[Sample], limit: int | None) -> tuple[Sample, ...]:

@@ -27,8 +27,8 @@ class Request:
     `prompt` is what a language model sees. In the modes `loglikelihood` and `first_token` each of `continuations` is
     scored after it; in `generate` there are none. A backend with the capability `raw` reads `input` (the sample's own
     text) and `options` instead. `options` stand in the order in which they are shown, `rotation` places further on than
-    in the data. `prompt_language` and `shots` say how it was asked. `id` is the hash of everything that could change the
-    answer.
+    in the data. `prompt_language` and `shots` say how it was asked. `id` is the hash of everything that could change
+    the answer.
     """
 
     id: str

@@ -171,6 +171,39 @@ def by_hash(items: Iterable[Item], name: Callable[[Item], str]) -> list[Item]:
     return sorted(items, key=lambda item: hashlib.sha256(name(item).encode()).digest())
 
 
+def question_of(sample: Sample) -> str:
+    """What a sample asks, whatever its name: its fields, case and white space aside. Equal ones are one question."""
+    return "\0".join(" ".join(value.casefold().split()) for _, value in sorted(sample.fields.items()))
+
+
+def held_out(samples: Iterable[Sample], count: int) -> frozenset[str]:
+    """The items of so many samples, drawn by hash, and of all that share a passage or the question with one of them.
+
+    An example that stands before its own question again, or beside its passage, would give the answer away.
+    """
+    every = list(samples)
+    groups: dict[str, list[Sample]] = {}
+    for sample in every:
+        for name in sharing(sample):
+            groups.setdefault(name, []).append(sample)
+    kept: set[str] = set()
+    for first in by_hash(every, lambda sample: sample.item):
+        if len(kept) >= count:
+            break
+        waiting = [first]
+        while waiting:
+            sample = waiting.pop()
+            if sample.item not in kept:
+                kept.add(sample.item)
+                waiting.extend(other for name in sharing(sample) for other in groups[name])
+    return frozenset(kept)
+
+
+def sharing(sample: Sample) -> tuple[str, ...]:
+    """The names of what other samples may share with this one: its passage, if any, and its question."""
+    return (*([f"/{sample.cluster}"] if sample.cluster else []), question_of(sample))
+
+
 @dataclass(frozen=True)
 class Task:
     """What is asked, of which languages, from which data, how it is scored.
@@ -180,8 +213,9 @@ class Task:
     marks a self-test that is shown apart and never averaged with the benchmarks. `content` names the texts that other
     tasks hold too: two tasks that share one are never averaged together. `items` is how many items upstream states for
     each code (`""` for every code). `answer_language` is the language that a generated answer should be in: "own", a
-    canonical code, or "none". `held_out` items, drawn by hash, are examples and never scored, where there is no other
-    split to take examples from. `native` are prompts of the task's own by canonical code; others come from its family.
+    canonical code, or "none". `held_out` items, drawn by hash with all that they share a passage or a question with,
+    are examples and never scored, where there is no other split to take examples from. `native` are prompts of the
+    task's own by canonical code; others come from its family.
     """
 
     name: str
@@ -227,7 +261,7 @@ class Task:
             yield from self._made(variety, split)
             return
         every = list(self._made(variety, "test"))
-        kept = {sample.item for sample in by_hash(every, lambda sample: sample.item)[: self.held_out]}
+        kept = held_out(every, self.held_out)
         yield from (sample for sample in every if (sample.item in kept) == (split == "train"))
 
     def _made(self, variety: Variety, split: Split) -> Iterator[Sample]:

@@ -21,8 +21,9 @@ SUITES = Path(__file__).with_name("suites.toml")
 class Suite:
     """A choice of tasks by name, area or vertical, without those in `without`; all of them where nothing is said.
 
-    `macroareas`, `families` and `countries` narrow the languages: one of any is enough. `languages` names them.
-    `limit` is the number of items of each task and language, where the user names none.
+    `macroareas`, `families` and `countries` narrow the languages: one of any is enough. `languages` names them,
+    `without_languages` those to leave out. `limit` is the number of items of each task and language, where the user
+    names none.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Suite:
     families: tuple[str, ...] = ()
     countries: tuple[str, ...] = ()
     languages: tuple[str, ...] = ()
+    without_languages: tuple[str, ...] = ()
     limit: int | None = None
 
     def of(self, tasks: Iterable[Task]) -> tuple[Task, ...]:
@@ -60,7 +62,7 @@ class Suite:
 
     def speaks(self, language: Language) -> bool:
         """Whether a language is one of the suite's."""
-        return (
+        return language.code not in self.without_languages and (
             language.code in self.languages
             or language.macroarea in self.macroareas
             or language.family in self.families

@@ -231,7 +231,18 @@ def read_blocks(
     pairs = choose_languages(chosen, codes)
     if available:
         pairs = name_missing(pairs)
+    else:
+        _refuse_missing(pairs)
     return load(pairs, limit, watch, limits=_suite_limits(names), shots=shots)
+
+
+def _refuse_missing(pairs: list[tuple[Task, Variety]]) -> None:
+    """Names every dataset that is not here, where a suite would else stop at the first. Raises `UsageError`."""
+    from bench.plan import available
+
+    _, missing = available(pairs)
+    if len(missing) > 1:
+        raise UsageError(f"no data here of {', '.join(missing)}; fetch them, or leave their tasks out with --available")
 
 
 def name_missing(pairs: list[tuple[Task, Variety]]) -> list[tuple[Task, Variety]]:

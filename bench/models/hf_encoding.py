@@ -15,8 +15,9 @@ Tokens = list[int]
 class Encoder:
     """Text to tokens, as lm-evaluation-harness does it, but for one thing.
 
-    With a chat template a prompt is one user message and no special tokens are added to what the template wrote (there
-    a BOS is, where the tokenizer has one and the template none: see `docs/parity.md`); without one the tokenizer's own leading tokens (BOS, say) are put before it, unless the text begins with BOS itself.
+    With a chat template a prompt is one user message and no special tokens are added to what the template wrote, where
+    lm-evaluation-harness adds a BOS that the template lacks (`docs/parity.md`); without one the tokenizer's own leading
+    tokens (BOS, say) are put before it, unless the text begins with BOS itself.
     """
 
     def __init__(self, tokenizer: Any) -> None:

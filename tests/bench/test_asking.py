@@ -24,7 +24,7 @@ from bench.runfile import RunFile
 from bench.text import LETTERS
 from tasks import prompts
 from tasks.hub import Hub
-from tasks.records import Prompt, Repository, Sample, Task
+from tasks.records import Prompt, Repository, Sample, Task, held_out, question_of, sharing
 from tests.leaderboard.conftest import Scripted
 from tests.tasks.declaring import CHOICE, declare, put_rows
 
@@ -387,3 +387,31 @@ def test_the_majority_floor_names_the_commonest_set_of_labels() -> None:
     made = request(replace(SUMS, kind="labels"), train[1], "generate", Asker("r", "none", "d"))
     (response,) = model_of("baseline:majority", Settings(lambda *_: train)).respond([made])
     assert response.text == "A, C"
+
+
+@pytest.mark.parametrize("name", ["afriqa", "afriqa-closed", "afrisenti", "tumlu-uzbek", "tumlu-tatar", "blend-saq"])
+def test_no_example_on_real_files_is_a_scored_question(name: str, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BENCH_DATA", str(data))
+    task = tasks.get(name)
+    for variety in task.varieties:
+        (block,) = load([(task, variety)], None, shots=20) or [None]
+        assert block is not None
+        scored = {question_of(one) for one in block.samples}
+        assert not scored & {question_of(one) for one in block.examples}, variety
+        if task.held_out:
+            passages = {one.cluster for one in block.samples} - {""}
+            assert not passages & {one.cluster for one in block.examples}, variety
+
+
+def test_held_out_items_bring_their_passage_and_their_twins() -> None:
+    every = [
+        replace(sum_of(str(number)), cluster="p" if number < 5 else "", fields={"question": f"Q {number % 30}"})
+        for number in range(40)
+    ]
+    kept = held_out(every, 6)
+    assert len(kept) >= 6
+    for one in every:
+        twins = {other.item for other in every if set(sharing(other)) & set(sharing(one))}
+        assert twins <= kept or not twins & kept
+    assert held_out(every, 3) <= kept
+    assert not held_out(every, 0)

@@ -1,6 +1,6 @@
 """What an answer says, in 85 languages: right or unparsed, never confidently wrong.
 
-`hostile_answers.tsv` and `independent_answers.tsv`: language, kind (choice, number, labels), options divided by "|",
+`hostile_answers.tsv`, `independent_answers.tsv` and `natural_answers.tsv`: language, kind (choice, number, labels), options divided by "|",
 text (\\n a line break, \\u200f a mark of direction, \\\\ a backslash), and what is wanted: an index, a number, indexes,
 or "none". Lines with "#" are remarks.
 """
@@ -31,6 +31,7 @@ def _corpus(name: str) -> list[list[str]]:
 
 CORPUS = _corpus("hostile_answers.tsv")
 INDEPENDENT = _corpus("independent_answers.tsv")
+NATURAL = _corpus("natural_answers.tsv")
 
 TOPICS = ("science/technology", "travel", "politics", "sports", "health", "entertainment", "geography")
 ANIMALS = ("cat", "dog", "horse", "cow")
@@ -234,7 +235,11 @@ def _told(kind: str, options: str, text: str) -> str:
     return "none" if found is None else ",".join(map(str, found)) if isinstance(found, tuple) else str(found)
 
 
-@pytest.mark.parametrize(("corpus", "least"), [(CORPUS, 0.98), (INDEPENDENT, 0.9)], ids=["hostile", "independent"])
+@pytest.mark.parametrize(
+    ("corpus", "least"),
+    [(CORPUS, 0.98), (INDEPENDENT, 0.9), (NATURAL, 0.98)],
+    ids=["hostile", "independent", "natural"],
+)
 def test_a_corpus_is_read_right_or_not_at_all(corpus: list[list[str]], least: float) -> None:
     wrong, right, decidable = [], 0, 0
     for language, kind, options, text, wanted in corpus:

@@ -20,9 +20,7 @@ def make_request(number: int) -> Request:
 
 
 def plan(run: RunFile, count: int) -> None:
-    run.add_plan(
-        Planned(make_request(number), SampleFacts(f"hash{number}", "doc"), "ask") for number in range(count)
-    )
+    run.add_plan(Planned(make_request(number), SampleFacts(f"hash{number}", "doc"), "ask") for number in range(count))
 
 
 @pytest.fixture

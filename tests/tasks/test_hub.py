@@ -52,9 +52,9 @@ def test_samples_of_the_schema(hub: Path, dataset: str) -> None:
 
 def check(task: Task, variety: Variety, expected: list[list[Any]]) -> None:
     samples = list(task.samples(variety))
-    found = [[sample.item, sample.input[: len(told[1])], gold(task, sample)] for sample, told in zip(samples, expected)]
-    assert found == expected
     assert len(samples) == len(expected)
+    pairs = zip(samples, expected, strict=True)
+    assert [[sample.item, sample.input[: len(told[1])], gold(task, sample)] for sample, told in pairs] == expected
     assert len({sample.id for sample in samples}) == len(samples)
     if "train" in task.splits:
         assert list(task.samples(variety, "train"))

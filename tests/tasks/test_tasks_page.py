@@ -69,9 +69,7 @@ def test_the_shorter_examples_are_taken(tmp_path: Path) -> None:
     assert set(task.native) == {"yor_Latn"}
 
 
-@pytest.mark.parametrize(
-    "table", [tables.Declared, tables.SourceTable, tables.SampleTable, tables.PromptTable]
-)
+@pytest.mark.parametrize("table", [tables.Declared, tables.SourceTable, tables.SampleTable, tables.PromptTable])
 def test_every_key_is_named(table: type[tables.Declared]) -> None:
     unnamed = {name for name in table.__struct_encode_fields__ if not re.search(rf"[`\[. ]{name}\b", PAGE)}
     assert unnamed <= {"cue", "review", "author", "instruction", "by_hand", "folder", "excerpt", "commit", "citation"}
