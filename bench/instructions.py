@@ -77,10 +77,27 @@ def speaks(text: str, code: str) -> bool:
     return any(fits(text, language.code) for language in wanted)
 
 
+def spoken(text: str) -> str:
+    """What is said in an answer: the texts of a JSON object without its keys, else all of it."""
+    found = unfenced_json(text) if "{" in text else None
+    if found is None or not isinstance(found[0], dict):
+        return text
+    return "\n".join(value for value in found[0].values() if isinstance(value, str))
+
+
+ENGLISH = "eng_Latn"
+LIKE_ENGLISH = frozenset({ENGLISH, *(f"{one}_Latn" for one in ("bis", "jam", "pcm", "pis", "sco", "srn", "tpi"))})
+"""English and what may be taken for it: Scots, and creoles whose words are English."""
+
+
 def fits(text: str, code: str) -> bool:
-    """Whether nothing says that a text is not in the language of a canonical code and in its script."""
+    """Whether nothing says that a text is not in the language of a canonical code and in its script.
+
+    English is told surely, and held against an answer also where the identifier does not know the language wanted.
+    """
     (found,) = judge([text], code)
-    return found.script is not False and found.line is not False
+    english = found.found == ENGLISH and code not in LIKE_ENGLISH
+    return found.script is not False and found.line is not False and not english
 
 
 def existence(text: str, *, keywords: Sequence[str]) -> bool:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
+from typing import Any
 
 import regex  # type: ignore[import-untyped]
 
 from bench import instructions_text as measure
-from bench.instructions import COMMAS, Check, fits, unfenced_json
+from bench.instructions import COMMAS, Check, fits, spoken, unfenced_json
 
 # Marks that steer direction or line breaks and cannot be seen. ZWJ and ZWNJ stay: they change how letters look.
 _INVISIBLE = re.compile("[\u061c\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]")
 _STOPS = (".", "\u3002", "\u06d4", "\u0964", "\u1362", "\u104b", "\uff0e")
 _NUMBERED = regex.compile(r"(\p{Nd}+)\. *(?=\S)(.+)")
+_LETTER = regex.compile(r"\p{L}")
 _SPLIT_AT_COMMAS = re.compile(f"[{re.escape(COMMAS)}]")
 
 
@@ -30,8 +33,17 @@ def same_text(text: str, wanted: str) -> bool:
 
 
 def language_only(text: str, *, language: str) -> bool:
-    """`language:only`: nothing says that the answer is in another language or script than a canonical code's."""
-    return fits(text, language)
+    """`language:only`: nothing says that the answer is in another language or script than a canonical code's.
+
+    Of a JSON object the values count. An answer without a letter is in no language.
+    """
+    return bool(_LETTER.search(spoken(text))) and language_of_words(text, language=language)
+
+
+def language_of_words(text: str, *, language: str) -> bool:
+    """`language:words`: the same of what words there are; a number alone will do."""
+    said = spoken(text)
+    return not _LETTER.search(said) or fits(said, language)
 
 
 def equals(answer: str, /, *, text: str) -> bool:
@@ -42,10 +54,10 @@ def equals(answer: str, /, *, text: str) -> bool:
 def digits_native(text: str, *, digits: str) -> bool:
     """`digits:native`: there is a digit, and none that is not among ten given ones.
 
-    A digit is what Unicode calls a decimal one, and any of the ten.
+    A digit is what Unicode calls a number of any kind (² and ④ too), and any of the ten.
     """
     native = set(digits)
-    found = [char for char in text if char in native or unicodedata.category(char) == "Nd"]
+    found = [char for char in text if char in native or unicodedata.category(char)[0] == "N"]
     return bool(found) and native.issuperset(found)
 
 
@@ -80,7 +92,7 @@ def format_json(text: str, *, keys: Sequence[str]) -> bool:
     if found is None or not isinstance(found[0], dict):
         return False
     made = found[0]
-    return made.keys() == set(keys) and all(isinstance(value, str) and value.strip() for value in made.values())
+    return made.keys() == set(keys) and all(isinstance(value, str) and _plain(value) for value in made.values())
 
 
 def format_numbered(text: str, *, items: int) -> bool:
@@ -120,9 +132,19 @@ def letters_none(text: str, *, script: str) -> bool:
     return bool(regex.search(r"\p{L}", text)) and not regex.search(rf"(?V1)[\p{{L}}&&\p{{Script={script}}}]", text)
 
 
-OWN: Mapping[str, Check] = MappingProxyType(
+def _seen(check: Check) -> Check:
+    """The check of what a reader sees: `_plain`."""
+
+    def checked(answer: str, /, **arguments: Any) -> bool:
+        return check(_plain(answer), **arguments)
+
+    return functools.wraps(check)(checked)
+
+
+_EVERY: Mapping[str, Check] = MappingProxyType(
     {
         "language:only": language_only,
+        "language:words": language_of_words,
         "date:equals": equals,
         "number:equals": equals,
         "currency:equals": equals,
@@ -141,6 +163,11 @@ OWN: Mapping[str, Check] = MappingProxyType(
         "format:brackets": format_brackets,
         "letters:none": letters_none,
     }
+)
+OWN: Mapping[str, Check] = MappingProxyType(
+    {
+        name: check if name == "format:json" else _seen(check) for name, check in _EVERY.items()
+    }  # keys are letter by letter
 )
 """The suite's rules by their ids."""
 

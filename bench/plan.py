@@ -121,6 +121,8 @@ def load(
                 examples = solved(task, variety, shots, every) if samples else ()
             except DataError as error:
                 raise UsageError(f"{task.name} {variety.language}: {error}") from error
+            if task.held_out and not samples:
+                raise UsageError(f"{task.name} {variety.language}: held_out = {task.held_out} leaves no item to ask")
             if samples:
                 blocks.append(Block(task, variety, samples, examples))
             progress(done)

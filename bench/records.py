@@ -89,9 +89,10 @@ class Cell:
     (value - chance) / (best - chance). What is missing is None, and `reasons` maps the field's name to a reason code.
     `worst` and `best` bound a share of right answers where errors left items without one; a corpus score has no bounds.
 
-    Of generated answers: `wrong_language` is the share, of those that got a verdict (`language_verdicts`), that have a
-    line in another language or script, `word_pass` the share of the others without stray words; `identifier_recall` is
-    how well the identifier knows this language. `native_digits` and `other_digits` count answers by the digits that
+    Of generated answers: `wrong_script` is the share that is not in the wanted script, of those with letters enough
+    (`script_verdicts`); `wrong_language` the share with a line in another language, of those that are long enough for a
+    verdict (`language_verdicts`); `word_pass` the share of the others without stray words; `identifier_recall` is how
+    well the identifier knows this language. `native_digits` and `other_digits` count answers by the digits that
     they write. Of hard rules: `violations`, and the exact 95 % upper bound of their share. `position_bias` is the
     standard deviation of the recall over the places in which the right option stood.
     """
@@ -129,6 +130,8 @@ class Cell:
     refused: int = 0
     headline: bool = True
     floor: bool = False
+    script_verdicts: int | None = None
+    wrong_script: float | None = None
     language_verdicts: int | None = None
     word_pass: float | None = None
     identifier_recall: float | None = None

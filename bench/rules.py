@@ -12,11 +12,13 @@ from collections.abc import Mapping
 from functools import cache, lru_cache, partial
 from types import MappingProxyType
 
-from bench.instructions import IFEVAL, Check
+from bench.instructions import IFEVAL, Check, spoken
 from bench.instructions import UNVERIFIED as _IFEVAL_UNVERIFIED
 from bench.instructions_mifeval import MIFEVAL
 from bench.instructions_mifeval import UNVERIFIED as _MIFEVAL_UNVERIFIED
 from bench.instructions_own import OWN
+
+__all__ = ["RULES", "UNVERIFIED", "each", "obeyed", "spoken"]
 
 RULES: Mapping[str, Check] = MappingProxyType({**OWN, **IFEVAL, **MIFEVAL})
 """Every rule that can be checked, by its id."""

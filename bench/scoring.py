@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 
 import numpy as np
 
@@ -19,6 +19,8 @@ from tasks.records import Sample, Task
 
 RIGHT, WRONG = (1, 1), (0, 1)
 
+LETTERS_OF_A_LINE = 25
+"""What it takes to tell the language of a Latin line: in a foreign script too, an answer with fewer has no language."""
 FIDELITY = "fidelity"
 """The name under which a run file keeps what was found of an answer's language: see `Verdicts`."""
 
@@ -36,8 +38,10 @@ class Answered:
 class Verdicts:
     """What one answer, or the sum of many, says of its language: each counts answers. The order is the run file's.
 
-    `judged` got a verdict on their language and `right` are in the wanted one; `pure` of the `clean` ones (those whose
-    words could be judged) have no stray words; `native` and `other` write digits of the script or other ones.
+    `judged` are long enough for a verdict on their language, and `right` are in the wanted one; `pure` of the `clean`
+    ones (those whose words could be judged) have no stray words; `native` and `other` write digits of the script or
+    other ones; `scripted` have letters enough to judge the script, and `lettered` are in the wanted one. A short answer
+    counts under `scripted` alone: its script is evidence, and its language would only ever be evidence against it.
     """
 
     judged: int
@@ -46,6 +50,8 @@ class Verdicts:
     pure: int
     native: int
     other: int
+    scripted: int
+    lettered: int
 
 
 def score(task: Task, answered: Sequence[Answered], rotation: int = 0) -> list[Score]:
@@ -168,26 +174,41 @@ _SCORERS: dict[str, Callable[[Task, Sequence[Answered], int], list[Score]]] = {
 
 def languages_of(task: Task, usable: Sequence[Answered]) -> list[Score]:
     """What each generated answer says of its language: `Verdicts` of one."""
-    generated = [one for one in usable if one.mode == "generate" and one.response.text.strip()]
-    if task.answer_language == "none" or not generated:
+    said = [(one, without_reasoning(one.response.text)) for one in usable if one.mode == "generate"]
+    speaking = [(one, text) for one, text in said if text.strip() and not _names_an_option(one.sample, text)]
+    if not speaking:
         return []
+    generated, texts = zip(*((one, rules.spoken(text)) for one, text in speaking), strict=True)
     scores = []
-    wanted = generated[0].sample.language if task.answer_language == "own" else task.answer_language
-    texts = [without_reasoning(one.response.text) for one in generated]
-    for one, found in zip(generated, fidelity.judge(texts, wanted), strict=True):
-        judged = found.script is False or found.line is not None
-        verdicts = Verdicts(
-            judged=int(judged),
-            right=int(judged and found.script is not False and found.line is not False),
-            clean=int(found.word is not None),
-            pure=int(found.word is True),
-            native=int(found.native_digits is True),
-            other=int(found.native_digits is False),
+    own = generated[0].sample.language
+    any_language = task.answer_language == "none"  # digits are looked at all the same
+    wanted = own if any_language or task.answer_language == "own" else task.answer_language
+    for one, text, found in zip(generated, texts, fidelity.judge(texts, wanted), strict=True):
+        long = found.script is not False or sum(map(str.isalpha, text)) >= LETTERS_OF_A_LINE
+        judged = found.line is not None and long and not any_language
+        row = astuple(
+            Verdicts(
+                judged=int(judged),
+                right=int(judged and found.line is True),
+                clean=int(found.word is not None and not any_language),
+                pure=int(found.word is True and not any_language),
+                native=int(found.native_digits is True),
+                other=int(found.native_digits is False),
+                scripted=int(found.script is not None and not any_language),
+                lettered=int(found.script is True and not any_language),
+            )
         )
-        row = (verdicts.judged, verdicts.right, verdicts.clean, verdicts.pure, verdicts.native, verdicts.other)
         if any(row):
             scores.append(Score(one.response.request, FIDELITY, "scored", row))
     return scores
+
+
+def _names_an_option(sample: Sample, text: str) -> bool:
+    """Whether an answer to a choice is hardly more than a letter or the option itself, whose language was not its."""
+    if not sample.options:
+        return False
+    short = sum(map(str.isalpha, text)) < LETTERS_OF_A_LINE
+    return short or text.strip(" .*\"'").casefold() in {option.strip(" .").casefold() for option in sample.options}
 
 
 def _likeliest(answered: Sequence[Answered]) -> list[int | None]:

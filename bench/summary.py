@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,11 +58,23 @@ class Spoken:
 
     wrong_language: float | None = None
     language_verdicts: int | None = None
+    script_verdicts: int | None = None
+    wrong_script: float | None = None
     word_pass: float | None = None
     identifier_recall: float | None = None
     native_digits: int | None = None
     other_digits: int | None = None
     reasons: Mapping[str, str] = field(default_factory=dict)
+
+
+def blind_to(task: Task, language: str) -> bool:
+    """Whether a task asks for a language that the identifier cannot tell: then no violation is no evidence."""
+    return task.language_rule and not identifiable(language)[0]
+
+
+def bound(task: Task, language: str, broken: int | None, counted: int) -> float | None:
+    """The exact 95 % upper bound of the share of answers that break a rule; None where nothing shows it."""
+    return None if not counted or broken is None or blind_to(task, language) else upper_bound(broken, counted)
 
 
 def reviewed(task: Task, language: str, prompt_language: str) -> bool:
@@ -74,15 +86,18 @@ def language_facts(task: Task, language: str, mode: str, rows: Iterable[tuple[in
     """The language of the generated answers of one cell, from the `Verdicts` on each of them."""
     if mode != "generate":
         return Spoken(reasons={"wrong_language": "not_generated"})
-    if task.answer_language == "none":
-        return Spoken(reasons={"wrong_language": "no_language_wanted"})
-    sums = np.zeros(6, dtype=np.int64)
+    sums = np.zeros(len(fields(Verdicts)), dtype=np.int64)
     for row in rows:
         sums += np.array(row, dtype=np.int64)
     found = Verdicts(*sums.tolist())
+    if task.answer_language == "none":
+        why = dict.fromkeys(("wrong_language", "wrong_script", "word_pass"), "no_language_wanted")
+        return Spoken(native_digits=found.native, other_digits=found.other, reasons=why)
     wanted = language if task.answer_language == "own" else task.answer_language
     known, recall, _ = identifiable(wanted)
     reasons = {}
+    if not found.scripted:
+        reasons["wrong_script"] = "no_letters"
     if not found.judged:
         reasons["wrong_language"] = "too_short" if known else "identifier_recall"
     if not found.clean:
@@ -90,6 +105,8 @@ def language_facts(task: Task, language: str, mode: str, rows: Iterable[tuple[in
     return Spoken(
         wrong_language=1 - found.right / found.judged if found.judged else None,
         language_verdicts=found.judged,
+        script_verdicts=found.scripted,
+        wrong_script=1 - found.lettered / found.scripted if found.scripted else None,
         word_pass=found.pure / found.clean if found.clean else None,
         identifier_recall=recall,
         native_digits=found.native,
@@ -151,6 +168,8 @@ def _cell(group: Group, name: str, scores: Mapping[str, Score], spoken: Spoken, 
     broken = len(counted) - right if rule and counted else None
     if rule and len(counted) < ITEMS_FOR_A_CLAIM:
         reasons["violation_bound"] = "too_few_items_for_1_percent"
+    if blind_to(task, group.variety.language):
+        reasons["violation_bound"] = reasons["rank"] = "identifier_recall"
     return Cell(
         model=group.model,
         task=task.name,
@@ -186,12 +205,14 @@ def _cell(group: Group, name: str, scores: Mapping[str, Score], spoken: Spoken, 
         headline=name == task.metrics[0],
         floor=task.floor,
         language_verdicts=spoken.language_verdicts,
+        script_verdicts=spoken.script_verdicts,
+        wrong_script=spoken.wrong_script,
         word_pass=spoken.word_pass,
         identifier_recall=spoken.identifier_recall,
         native_digits=spoken.native_digits,
         other_digits=spoken.other_digits,
         violations=broken,
-        violation_bound=None if broken is None else upper_bound(broken, len(counted)),
+        violation_bound=bound(task, group.variety.language, broken, len(counted)),
         position_bias=position_bias(group, scores, rotation) if name == task.metrics[0] else None,
         reasons=reasons,
     )

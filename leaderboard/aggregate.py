@@ -15,7 +15,7 @@ from bench.summary import TOO_FEW_ITEMS, UNREVIEWED
 from leaderboard.records import Coverage, Mean, Model
 from tasks import FLAWS
 
-NOT_COUNTED = FLAWS.keys() | {"too_few_items", UNREVIEWED}
+NOT_COUNTED = FLAWS.keys() | {"too_few_items", "identifier_recall", UNREVIEWED}
 """Reasons not to rank. A flaw lies in a dataset's text in one language: no run can mend it, so no mean waits for it."""
 
 BASELINE, SELF_TEST, PARTIAL, NO_NUMBERS = "baseline", "self_test", "partial", "no_numbers"

@@ -17,8 +17,8 @@ import tasks
 from bench.records import Cell, UsageError
 from bench.runfile import Identity
 from bench.scoring import metric_for
-from bench.statistics import interval, upper_bound
-from bench.summary import bounds, drawn_with, language_facts, on_scale, same_options, seed
+from bench.statistics import interval
+from bench.summary import bound, bounds, drawn_with, language_facts, on_scale, same_options, seed
 from leaderboard import arrays
 from leaderboard.records import Block, Published, RunFacts, Scored, Stamp
 
@@ -135,14 +135,18 @@ def scored_rows(
     }
     if tasks.get(cell.task).kind == "rules":
         broken = int(cell.n - statistics[:, 0].sum())
-        numbers_of |= {"violations": broken, "violation_bound": upper_bound(broken, cell.n)}
+        shown = bound(tasks.get(cell.task), cell.language, broken, cell.n)
+        numbers_of |= {"violations": broken, "violation_bound": shown}
     _compare(path, cell, {**numbers_of, **_from_task(cell)})
     if cell.reasons.get("ci_low", "") != drawn.reason:
         raise UsageError(f"{path}: {name_of(cell)} gives another reason for its interval; {_mend(path)}")
     return scored
 
 
-SPOKEN = ("wrong_language", "language_verdicts", "word_pass", "identifier_recall", "native_digits", "other_digits")
+SPOKEN = (
+    *("wrong_script", "script_verdicts", "wrong_language", "language_verdicts", "word_pass"),
+    *("identifier_recall", "native_digits", "other_digits"),
+)
 
 
 def check_language(path: Path, cell: Cell, rows: Iterable[tuple[int, ...]]) -> None:

@@ -9,10 +9,11 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import tasks
+from bench.prompting import rotation
 from bench.records import BenchError, Cell, UsageError
 from bench.runfile import Identity, RunFile, reading
 from bench.scoring import FIDELITY
-from bench.summary import ERRORS_ALLOWED, TOO_FEW_ITEMS, UNREVIEWED, reviewed
+from bench.summary import ERRORS_ALLOWED, TOO_FEW_ITEMS, UNREVIEWED, blind_to, reviewed
 from leaderboard.checks import (
     Tally,
     check_counts,
@@ -89,6 +90,8 @@ def _collect(path: Path, run: RunFile) -> Contribution:
     for name, value in asdict(identity).items():
         if not isinstance(value, str) or not value.strip():
             raise UsageError(f"{path}: the {name} of its model is {value!r}, which is no name; run again")
+    if rotation(identity.decoding):
+        raise UsageError(f"{path} shows options in another order, to see what their places do; publish the usual run")
     cells = run.cells()
     if not cells:
         if not run.answered():
@@ -163,7 +166,15 @@ def _ranked(cell: Cell, tally: Tally, *, locked: bool) -> Cell:
         raise ValueError(f"{cell.task} has no {place_of(cell)}")
     few = TOO_FEW if cell.value is not None and cell.n < TOO_FEW_ITEMS else ""
     read = reviewed(tasks.get(cell.task), cell.language, cell.prompt_language)
-    why = places[0].flaw or ("" if read else UNREVIEWED) or ("" if locked else UNLOCKED) or few or tally.why_skipped
+    blind = "identifier_recall" if blind_to(tasks.get(cell.task), cell.language) else ""
+    why = (
+        places[0].flaw
+        or blind
+        or ("" if read else UNREVIEWED)
+        or ("" if locked else UNLOCKED)
+        or few
+        or tally.why_skipped
+    )
     reasons = {name: code for name, code in cell.reasons.items() if name != "rank"}
     return replace(cell, reasons={**reasons, "rank": why} if why else reasons)
 

@@ -83,6 +83,7 @@ REASONS = {
     "not_measured": "not measured",
     "not_generated": "options were scored and no text was written, so there is no language to judge",
     "no_language_wanted": "the answer is a number or a letter, so there is no language to judge",
+    "no_letters": "no answer has letters enough to tell its script",
     "too_short": "no answer was long enough to tell its language",
     "identifier_recall": "no verdict: the identifier cannot tell this language reliably",
     "no_verdict": "no verdict",
@@ -162,9 +163,10 @@ def remarks(cell: Cell) -> list[str]:
             said.append(f"{count:,} {word}")
     if cell.violations is not None and cell.violation_bound is not None:
         said.append(f"{cell.violations:,} violations: at most {percent(cell.violation_bound)} of all answers, at 95 %")
+    if cell.script_verdicts and cell.wrong_script:
+        said.append(f"{percent(cell.wrong_script)} of {cell.script_verdicts:,} answers in another script")
     if cell.language_verdicts and cell.wrong_language:
-        of = f"of {cell.language_verdicts:,} judged"
-        said.append(f"{percent(cell.wrong_language)} {of} in another language or script")
+        said.append(f"{percent(cell.wrong_language)} of {cell.language_verdicts:,} long answers in another language")
     if cell.other_digits and cell.native_digits is not None and cell.native_digits + cell.other_digits:
         said.append(f"{cell.native_digits:,} with native digits, {cell.other_digits:,} with others")
     return said

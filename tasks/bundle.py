@@ -5,6 +5,7 @@ It is laid out as any data folder is, so `--data BUNDLE` reads it, and nothing n
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -25,6 +26,17 @@ FACTS = "bundle.json"
 def is_bundle(folder: Path) -> bool:
     """Whether a data folder is a bundle."""
     return (folder / FACTS).is_file()
+
+
+def contents(folder: Path) -> dict[str, list[str]] | None:
+    """Task -> codes of what a bundle was made of; None where a data folder is no bundle. Raises `DataError`."""
+    if not is_bundle(folder):
+        return None
+    try:
+        facts = json.loads((folder / FACTS).read_text("utf-8"))
+        return {name: list(task["codes"]) for name, task in facts["tasks"].items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataError(f"{folder / FACTS} is no bundle's word for itself: {error}") from error
 
 
 def faults(folder: Path) -> tuple[int, list[str]]:

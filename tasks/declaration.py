@@ -130,8 +130,9 @@ def _made(declared: Declared, path: Path) -> Task:
         unverified=tuple(declared.unverified),
         content=tuple(declared.content),
         items=declared.items if isinstance(declared.items, dict) else {"": declared.items},
-        answer_language=declared.answer_language or ("none" if declared.kind == "number" else "own"),
+        answer_language=declared.answer_language or "own",
         held_out=declared.held_out,
+        language_rule=table.rules is not None and any(one.get("id") == "language:only" for one in table.rules.fixed),
         native=native,
         raw_input=declared.raw_input,
     )

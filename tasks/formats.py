@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import functools
 import importlib
 import io
 import json
@@ -111,7 +112,20 @@ def _lines(path: Path, _: Sequence[str]) -> Iterator[Record]:
 
 
 def _xlsx(path: Path, columns: Sequence[str]) -> Iterator[Record]:
-    """The first sheet; a cell without a value is None."""
+    """The first sheet; a cell without a value is None. The last few files are kept: each language reads them anew."""
+    try:
+        state = path.stat()
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}") from error
+    yield from map(dict, _sheet(path, tuple(columns), state.st_mtime_ns))
+
+
+@functools.lru_cache(maxsize=4)
+def _sheet(path: Path, columns: tuple[str, ...], modified: int) -> tuple[Record, ...]:
+    return tuple(_read_sheet(path, columns))
+
+
+def _read_sheet(path: Path, columns: Sequence[str]) -> Iterator[Record]:
     import warnings
     import zipfile
     import zlib

@@ -230,7 +230,13 @@ def _lacking(task: Task, fields: Mapping[str, str], options: tuple[str, ...], re
 
 
 def _check_gold(task: Task, options: tuple[str, ...], references: tuple[str, ...]) -> None:
-    """Refuses a choice of one option, more options than letters, and a number without a digit. `Unreadable`."""
+    """Refuses a choice of one option, more options than letters, and a number without a digit. `Unreadable`.
+
+    In a declaration's own files two options of one text are a slip that can be mended; published sets have them.
+    """
+    if getattr(task.source, "root", None) and len(set(options)) < len(options):
+        twice = next(option for option in options if options.count(option) > 1)
+        raise Unreadable(f"two options are both {twice[:40]!r}")
     if task.kind == "choice" and len(options) < 2:
         raise Unreadable(f"a choice has two options at least, and this one {len(options) or 'none'}")
     if len(options) > len(encodings.LETTERS):

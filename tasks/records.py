@@ -214,8 +214,9 @@ class Task:
     tasks hold too: two tasks that share one are never averaged together. `items` is how many items upstream states for
     each code (`""` for every code). `answer_language` is the language that a generated answer should be in: "own", a
     canonical code, or "none". `held_out` items, drawn by hash with all that they share a passage or a question with,
-    are examples and never scored, where there is no other split to take examples from. `native` are prompts of the
-    task's own by canonical code; others come from its family.
+    are examples and never scored, where there is no other split to take examples from. A `language_rule` asks for a
+    language and nothing else: where the identifier cannot tell the language it shows nothing. `native` are prompts of
+    the task's own by canonical code; others come from its family.
     """
 
     name: str
@@ -246,6 +247,7 @@ class Task:
     items: Mapping[str, int] = field(default_factory=dict)
     answer_language: str = "own"
     held_out: int = 0
+    language_rule: bool = False
     native: Mapping[str, Prompt] = field(default_factory=dict)
     raw_input: bool = False
     """True where a system that takes no prompt (a translation engine) can answer from `input` alone."""

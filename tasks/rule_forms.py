@@ -23,6 +23,12 @@ def rules(*wanted: tuple[str, Mapping[str, Any]]) -> str:
     return json.dumps(listed, ensure_ascii=False, sort_keys=True)
 
 
+def in_language(rule: str, code: str, *, letters: bool = True) -> str:
+    """The rules, and that the answer is in a language; without `letters` it may be a number alone."""
+    spoken = rules(("language:only" if letters else "language:words", {"language": code}))
+    return json.dumps([*json.loads(rule), *json.loads(spoken)], ensure_ascii=False, sort_keys=True)
+
+
 def by_turns(*streams: Iterable[_Thing]) -> Iterator[_Thing]:
     """One of each stream by turns, until the last is empty."""
     ended: Any = object()

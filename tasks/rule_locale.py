@@ -34,7 +34,6 @@ _ZEROS = MappingProxyType(
         "vaii": "\ua620",
     }
 )
-_HANIDEC = "\u3007\u4e00\u4e8c\u4e09\u56db\u4e94\u516d\u4e03\u516b\u4e5d"
 _COMMA = "{0}, {1}"  # root's link between the elements of a list
 # Yoruba's pair is "{0} àti{1}", without the space that its own short form has.
 _FLAWED_LISTS = frozenset({"yo", "yo_BJ"})
@@ -142,7 +141,7 @@ def _native(data: Mapping[str, Any]) -> str | None:
     """The ten digits of the locale's default system, else of its native one; None where both are ASCII."""
     for system in (data.get("default_numbering_system"), data.get("numbering_systems", {}).get("native")):
         if system == "hanidec":
-            return _HANIDEC
+            return None  # signs that are words too: a text without a number would have digits
         if system not in (None, "latn"):
             zero = ord(_ZEROS[system])
             return "".join(chr(zero + digit) for digit in range(10))

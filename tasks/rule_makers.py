@@ -143,7 +143,7 @@ def _digits(language: languages.Language) -> Iterator[Item]:
     native = rule_locale.read(_locale(language)).native
     if native is not None:
         table = ", ".join(f"{native[value]} for {value}" for value in range(10))
-        rule = rules(("digits:native", {"digits": native}))
+        rule = rule_forms.in_language(rules(("digits:native", {"digits": native})), language.code, letters=False)
         for name, request in _drawn_questions():
             yield Item(name, {"request": request, "digits": table}, rule)
 
@@ -156,6 +156,8 @@ def _length(language: languages.Language) -> Iterator[Item]:
             if language.script in SPACELESS:
                 unit = "characters, each of which counts as a word (punctuation and spaces do not count)"
                 most = size * _CHARACTERS
+            elif language.script == "Tibt":
+                unit, most = "syllables, as the tsheg parts them", size * 2
             rule = rules(("length:words", {"most": most}))
             words = f"The whole answer has at most {most} {unit}."
         elif kind == "lines":
@@ -164,11 +166,16 @@ def _length(language: languages.Language) -> Iterator[Item]:
         else:
             rule = rules(("length:characters", {"most": size}))
             words = f"The whole answer has at most {size} characters, spaces and punctuation included."
+        rule = rule_forms.in_language(rule, language.code)
         yield Item(f"{kind}-{size}-{_slug(topic)}", {"topic": topic, "rule": words}, rule)
 
 
 def _words_rule(language: languages.Language) -> Iterator[Item]:
+    if language.script == "Tibt":
+        return  # a tsheg ends the words of CLDR, and stands between all others too
     words = _words(cldr.read(_locale(language)))
+    if language.script in SPACELESS:
+        words = {kind: _apart(known) for kind, known in words.items()}
     for kind, code, situation, sentences, required in _drawn_words():
         word = words[kind].get(code)
         if word is None:
@@ -181,14 +188,21 @@ def _words_rule(language: languages.Language) -> Iterator[Item]:
             rule = f"The text does not have the word “{word}” in it."
         fields = {"request": f"Write {number} sentences about {about}.", "rule": rule}
         form = "required" if required else "forbidden"
-        yield Item(f"{form}-{kind}-{code}-{name}-{count}", fields, rules((f"word:{form}", {"word": word})))
+        made = rule_forms.in_language(rules((f"word:{form}", {"word": word})), language.code)
+        yield Item(f"{form}-{kind}-{code}-{name}-{count}", fields, made)
 
 
 def _format(language: languages.Language) -> Iterator[Item]:
     for name, topic, words, rule in rule_forms.drawn():
         if name.startswith("letters-") and language.script == "Latn":
             continue
-        yield Item(f"{name}-{_slug(topic)}", {"topic": topic, "rule": words}, rule)
+        made = rule_forms.in_language(rule, language.code)
+        yield Item(f"{name}-{_slug(topic)}", {"topic": topic, "rule": words}, made)
+
+
+def _apart(words: Mapping[str, str]) -> dict[str, str]:
+    """The words that are no part of another: without spaces, "January" would be found in "November"."""
+    return {code: word for code, word in words.items() if sum(word in other for other in words.values()) == 1}
 
 
 _KINDS: Mapping[str, Callable[[languages.Language], Iterator[Item]]] = MappingProxyType(

@@ -27,7 +27,7 @@ def rule_sample(task: Task, variety: Variety, row: Row) -> Sample:
     )
 
 
-def _task(kind: str, title: str, question: str, *, cldr: bool, free: bool, tokens: int, notes: str) -> Task:
+def _task(kind: str, title: str, question: str, *, cldr: bool, tokens: int, notes: str) -> Task:
     """A declaration of the suite; `free` where the answer is running text in the language."""
     return Task(
         name=f"rules-{kind}",
@@ -49,7 +49,8 @@ def _task(kind: str, title: str, question: str, *, cldr: bool, free: bool, token
         suites=("rules",),
         max_tokens=tokens,
         chance=0.0,
-        answer_language="own" if free else "none",
+        answer_language="own",
+        language_rule=kind == "language",
         notes=notes,
     )
 
@@ -62,10 +63,9 @@ TASKS = (
         "Answering in the language and script asked for",
         "{request} Answer only in {language}, in the {script} script, and in no other language.",
         cldr=False,
-        free=True,
         tokens=512,
-        notes="Violated where the script is wrong or another language is identified; where the identifier cannot tell "
-        "the language, the script alone is checked.",
+        notes="Violated where the script is wrong or another language is identified. Where the identifier cannot tell "
+        "the language, only the script and English are held against an answer: then no bound is given and none ranked.",
     ),
     _task(
         "dates",
@@ -76,7 +76,6 @@ TASKS = (
         "digits, and G the era. Everything else stands in the date as it stands in the pattern, without single quotes. "
         "Write every digit with one of these, from zero to nine: {digits}. " + _WRITE.format(what="date"),
         cldr=True,
-        free=False,
         tokens=96,
         notes="The long and the short pattern, the month's name in the form that a date takes, the default digits.",
     ),
@@ -87,7 +86,6 @@ TASKS = (
         "Digits from zero to nine: {digits}. Decimal sign: {decimal}. Sign between groups of digits: {group}. Groups "
         "before the decimal sign: {grouping}. There are no groups after it. " + _WRITE.format(what="number"),
         cldr=True,
-        free=False,
         tokens=64,
         notes="Languages of whose numbers CLDR says nothing of their own are left out.",
     ),
@@ -100,7 +98,6 @@ TASKS = (
         "Decimal sign: {decimal}. Sign between groups of digits: {group}. Groups before the decimal sign: {grouping}. "
         + _WRITE.format(what="amount"),
         cldr=True,
-        free=False,
         tokens=64,
         notes="The standard pattern. Languages whose default digits are not ASCII are left out: Babel carries the "
         "patterns of ASCII digits alone.",
@@ -112,7 +109,6 @@ TASKS = (
         "with the words in place of the letters and everything between them as it stands here:\n\n{pattern}\n\n"
         + _WRITE.format(what="list"),
         cldr=True,
-        free=False,
         tokens=192,
         notes="Two to four elements by the standard list pattern; pairs alone where CLDR has no more of its own.",
     ),
@@ -122,7 +118,6 @@ TASKS = (
         "{request} Answer in {language}, in the {script} script. Write every number in digits, and every digit with "
         "one of these: {digits}. The answer has at least one digit, and none that is not among these.",
         cldr=True,
-        free=False,
         tokens=256,
         notes="Whether the sums are right is not asked. The digits of the locale's default numbering system, or of its "
         "native one where the default is ASCII.",
@@ -132,7 +127,6 @@ TASKS = (
         "Answers of a given length",
         "Write something about {topic} in {language}, in the {script} script. {rule}",
         cldr=False,
-        free=True,
         tokens=512,
         notes="Words by Unicode's rule (UAX #29); every character of a script without spaces is one. Characters are "
         "grapheme clusters.",
@@ -142,7 +136,6 @@ TASKS = (
         "Required and forbidden words",
         "{request} Write in {language}, in the {script} script. {rule}",
         cldr=True,
-        free=True,
         tokens=512,
         notes="Months, weekdays and territories by their CLDR names. Case and Unicode composition do not count.",
     ),
@@ -151,8 +144,8 @@ TASKS = (
         "Answers of a given form",
         "Write something about {topic} in {language}, in the {script} script. {rule}",
         cldr=False,
-        free=False,
         tokens=512,
-        notes="The form alone is checked. That no Latin letter is used is asked of languages in other scripts alone.",
+        notes="The form, and the language as far as it can be told; of a JSON object that of its values. That no Latin "
+        "letter is used is asked of languages in other scripts alone.",
     ),
 )

@@ -14,14 +14,29 @@ CLAIM = 0.01
 
 
 def print_answers(cells: Sequence[Cell]) -> None:
-    """The two tables that a run has something for."""
+    """The tables that a run has something for."""
     headline = [cell for cell in cells if cell.headline]
+    _print_places([cell for cell in headline if cell.position_bias is not None])
     _print_rules([cell for cell in headline if cell.violations is not None])
     _print_languages([cell for cell in headline if cell.mode == "generate" and _says_something(cell)])
 
 
 def _says_something(cell: Cell) -> bool:
-    return bool(cell.language_verdicts or cell.native_digits or cell.other_digits)
+    return bool(cell.script_verdicts or cell.language_verdicts or cell.native_digits or cell.other_digits or cell.empty)
+
+
+def _print_places(cells: Sequence[Cell]) -> None:
+    """How much the place of the right option moves the recall, over the languages of a task."""
+    rows = []
+    for task, group in _by_task(cells).items():
+        biases = [cell.position_bias for cell in group if cell.position_bias is not None]
+        rows.append((task, f"{len(biases):,}", f"{sum(biases) / len(biases):.3f}", f"{max(biases):.3f}"))
+    if rows:
+        columns = ("task", "languages", "mean", "highest")
+        click.echo()
+        print_table(
+            {name: name != "task" for name in columns}, rows, "Place of the right option: deviation of recall", 1
+        )
 
 
 def _print_rules(cells: Sequence[Cell]) -> None:
@@ -49,22 +64,38 @@ def _print_rules(cells: Sequence[Cell]) -> None:
 def _print_languages(cells: Sequence[Cell]) -> None:
     rows = []
     for task, group in _by_task(cells).items():
-        judged = sum(cell.language_verdicts or 0 for cell in group)
-        wrong = sum((cell.wrong_language or 0) * (cell.language_verdicts or 0) for cell in group)
+        judged, wrong = _pooled(group, "language_verdicts", "wrong_language")
+        lettered, foreign = _pooled(group, "script_verdicts", "wrong_script")
         recalls = [cell.identifier_recall for cell in group if cell.identifier_recall is not None]
         native, other = (sum(getattr(cell, name) or 0 for cell in group) for name in ("native_digits", "other_digits"))
         empty = sum(cell.empty for cell in group)
-        share = f"{wrong / judged:.1%}" if judged else "-"
         recall = f"{min(recalls):.1%}" if recalls else "-"
-        rows.append((task, f"{judged:,}", share, recall, f"{native:,}", f"{other:,}", f"{empty:,}"))
+        answers = sum(cell.n for cell in group)
+        counts = (f"{native:,}", f"{other:,}", f"{empty:,}")
+        rows.append((task, f"{answers:,}", _of(foreign, lettered), _of(wrong, judged), recall, *counts))
     if not rows:
         return
     columns = (
-        *("task", "answers judged", "wrong language", "lowest recall of the identifier"),
+        *("task", "answers", "wrong script", "wrong language", "identifier's recall"),
         *("native digits", "other digits", "empty"),
     )
     click.echo()
     print_table({name: name != "task" for name in columns}, rows, "Language of the answers", 1)
+    click.echo()
+    note(
+        "Of how many answers there is a verdict stands behind each share: short ones have a script and no language. "
+        "The recall is the lowest of the languages here. An answer in English to a question in English may be meant."
+    )
+
+
+def _pooled(cells: Sequence[Cell], count: str, share: str) -> tuple[int, float]:
+    """How many answers got a verdict in all, and how many of them were wrong."""
+    counts = [getattr(cell, count) or 0 for cell in cells]
+    return sum(counts), sum((getattr(cell, share) or 0) * of for cell, of in zip(cells, counts, strict=True))
+
+
+def _of(wrong: float, judged: int) -> str:
+    return f"{wrong / judged:.1%} of {judged:,}" if judged else "-"
 
 
 def _by_task(cells: Sequence[Cell]) -> dict[str, list[Cell]]:

@@ -18,6 +18,7 @@ import click
 from bench import comparison
 from bench.cli.show import scored_cells
 from bench.comparison import Comparison, Scored
+from bench.prompting import rotation
 from bench.records import UsageError
 from bench.runfile import RunFile, reading
 
@@ -127,12 +128,19 @@ def _read_evidence(paths: Sequence[Path]) -> Evidence:
 
 
 def _check(paths: Sequence[Path]) -> None:
-    """Raises `UsageError` for fewer than two runs, or one that is there twice."""
+    """Raises `UsageError` for fewer than two runs, or one twice. Says so where options stand in another order."""
     if len(paths) < 2:
         raise UsageError(f"one run alone: give another to compare with {paths[0]}")
     twice = [path for path, number in Counter(path.resolve() for path in paths).items() if number > 1]
     if twice:
         raise UsageError(f"{twice[0].name} is given twice: a run does not differ from itself")
+    turned = {}
+    for path in paths:
+        with RunFile.read(path) as opened, reading(path):
+            turned[path] = rotation(opened.identity().decoding)
+    if len(set(turned.values())) > 1:
+        moved = ", ".join(f"{path.name} by {places}" for path, places in turned.items() if places)
+        click.echo(f"options stand in another order ({moved}): what differs may be their places", err=True)
 
 
 def _read(paths: Sequence[Path], metric: str | None) -> list[Scored]:

@@ -148,6 +148,7 @@ def run(
     light = {name: load(name, settings) for name in chosen if provider(name).light}
     blocks = read_blocks(names, codes, vertical, limit, data, shots, available=available)
     style = Style(prompt_language, shots)
+    _name_english(blocks, prompt_language)
     code = 0
     finished: list[Path] = []
     try:
@@ -164,6 +165,21 @@ def run(
             with contextlib.suppress(BrokenPipeError):  # who looks away does not change how the run ended
                 _report(finished, as_json)
     return code
+
+
+def _name_english(blocks: list[Block], prompt_language: str) -> None:
+    """Says which tasks are asked in English all the same, where native prompts were asked for."""
+    from tasks.prompts import choose
+
+    lacking: dict[str, int] = {}
+    for block in blocks:
+        if choose(block.task, block.variety.language, prompt_language).language != prompt_language:
+            lacking[block.task.name] = lacking.get(block.task.name, 0) + 1
+    if lacking:
+        told = ", ".join(
+            f"{name} ({count:,} {'languages' if count > 1 else 'language'})" for name, count in lacking.items()
+        )
+        click.echo(f"no native prompt, asked in English: {told}", err=True)
 
 
 def run_paths(models: list[str], output: Path) -> dict[str, Path]:
@@ -229,11 +245,35 @@ def read_blocks(
             raise UsageError(f"no chosen task has the vertical {vertical!r}; known verticals: {', '.join(known)}")
         chosen = kept
     pairs = choose_languages(chosen, codes)
+    if not codes:
+        pairs = _of_the_bundle(pairs)
     if available:
         pairs = name_missing(pairs)
     else:
         _refuse_missing(pairs)
     return load(pairs, limit, watch, limits=_suite_limits(names), shots=shots)
+
+
+def _of_the_bundle(pairs: list[tuple[Task, Variety]]) -> list[tuple[Task, Variety]]:
+    """Where the data folder is a bundle and no language is named: those that it was made of."""
+    from tasks import DataError, Repository, bundle, store
+
+    mirror = store.mirror()
+    try:
+        held = bundle.contents(mirror) if mirror else None
+    except DataError as error:
+        raise UsageError(str(error)) from error
+    if held is None:
+        return pairs
+    kept = [
+        (task, variety)
+        for task, variety in pairs
+        if variety.code in held.get(task.name, ())
+        or (task.name not in held and not isinstance(task.source, Repository))
+    ]
+    if not kept:
+        raise UsageError(f"the bundle {mirror} has none of the chosen tasks; it has {', '.join(sorted(held))}")
+    return kept
 
 
 def _refuse_missing(pairs: list[tuple[Task, Variety]]) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bench.cli.declarations import add_declarations, declarations
+from bench.prompting import rotation
 from bench.records import Cell, UsageError
 from bench.runfile import RunFile, reading
 
@@ -38,7 +39,10 @@ def show(run: Path, by: str, only_aggregates: bool, as_json: bool, as_csv: bool)
         raise UsageError("--json and --csv exclude each other")
     with RunFile.read(run) as opened, reading(run):
         cells = scored_cells(opened)
-        title = f"{opened.manifest()['model']}, {len(opened.answered()):,} of {len(opened.planned()):,} answered"
+        about = opened.manifest()
+        turned = rotation(about["decoding"])
+        order = f", options {turned} {'places' if turned > 1 else 'place'} further on" if turned else ""
+        title = f"{about['model']}{order}, {len(opened.answered()):,} of {len(opened.planned()):,} answered"
         if only_aggregates:
             _show_aggregates(over_languages(opened), title, as_json=as_json, as_csv=as_csv)
         elif as_json:

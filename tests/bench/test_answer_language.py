@@ -22,7 +22,6 @@ from tests.hostile import segments
 TEXT = tasks.get("ntrex-from-eng")
 INTO = tasks.get("ntrex-into-eng")
 CHOICE = tasks.get("sib200")
-NUMBER = tasks.get("mgsm")
 HINDI = "बच्चे धीरे-धीरे नदी की ओर चले गए क्योंकि उनकी माँ वहाँ उनका इंतज़ार कर रही थी और शाम हो चुकी थी।"
 ENGLISH = "The children walked slowly to the river because their mother was waiting for them there."
 STRAY = HINDI.replace("नदी", "river")
@@ -45,18 +44,30 @@ def cell(task: Task, answered: Sequence[Answered], language: str = "hin_Deva", m
     return next(cells(group, score(task, answered)))
 
 
+def counted(**more: int) -> Verdicts:
+    """Verdicts that are nothing but what is told."""
+    return Verdicts(
+        **dict.fromkeys(("judged", "right", "clean", "pure", "native", "other", "scripted", "lettered"), 0) | more
+    )
+
+
+GOOD = {"judged": 1, "right": 1, "clean": 1, "pure": 1, "scripted": 1, "lettered": 1}
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        (HINDI, Verdicts(judged=1, right=1, clean=1, pure=1, native=0, other=0)),
-        (ENGLISH, Verdicts(judged=1, right=0, clean=0, pure=0, native=0, other=0)),
-        (STRAY, Verdicts(judged=1, right=1, clean=1, pure=0, native=0, other=0)),
-        (f"{HINDI} १२", Verdicts(judged=1, right=1, clean=1, pure=1, native=1, other=0)),
-        (f"{HINDI} 12", Verdicts(judged=1, right=1, clean=1, pure=1, native=0, other=1)),
-        (f"{HINDI} १2", Verdicts(judged=1, right=1, clean=1, pure=1, native=0, other=1)),
-        ("१२", Verdicts(judged=0, right=0, clean=0, pure=0, native=1, other=0)),
-        ("12", Verdicts(judged=0, right=0, clean=0, pure=0, native=0, other=1)),
-        (f"<think>{ENGLISH}</think>{HINDI}", Verdicts(judged=1, right=1, clean=1, pure=1, native=0, other=0)),
+        (HINDI, counted(**GOOD)),
+        (ENGLISH, counted(judged=1, scripted=1)),
+        (STRAY, counted(**GOOD | {"pure": 0})),
+        (f"{HINDI} १२", counted(**GOOD, native=1)),
+        (f"{HINDI} 12", counted(**GOOD, other=1)),
+        (f"{HINDI} १2", counted(**GOOD, other=1)),
+        ("१२", counted(native=1)),
+        ("12", counted(other=1)),
+        (f"<think>{ENGLISH}</think>{HINDI}", counted(**GOOD)),
+        ("दिल्ली", counted(scripted=1, lettered=1)),
+        ("Delhi", counted(scripted=1)),
         ("B", None),
         ("", None),
         (" \n", None),
@@ -68,10 +79,30 @@ def test_what_one_answer_says_of_its_language(text: str, expected: Verdicts | No
 
 
 def test_a_task_says_which_language_its_answers_should_be_in() -> None:
-    assert verdicts(INTO, ENGLISH) == Verdicts(1, 1, 0, 0, 0, 0), "into English, from Hindi"
+    assert verdicts(INTO, ENGLISH) == counted(judged=1, right=1, scripted=1, lettered=1), "into English, from Hindi"
     found = verdicts(INTO, HINDI)
-    assert found is not None and (found.judged, found.right) == (1, 0)
-    assert NUMBER.answer_language == "none" and verdicts(NUMBER, ENGLISH) is None
+    assert found is not None and (found.judged, found.right, found.lettered) == (1, 0, 0)
+    any_language = replace(TEXT, answer_language="none")
+    assert verdicts(any_language, ENGLISH) is None
+    assert verdicts(any_language, f"{ENGLISH} १२") == counted(native=1), "digits are looked at all the same"
+    made = cell(any_language, [said(any_language, f"{ENGLISH} १२")])
+    assert (made.wrong_language, made.native_digits, made.reasons["wrong_language"]) == (None, 1, "no_language_wanted")
+
+
+def test_a_short_answer_is_held_to_its_script_on_both_sides() -> None:
+    """Half right and half in Latin letters is a half: a right short answer is never left out of what is counted."""
+    made = cell(TEXT, [said(TEXT, text, number=number) for number, text in enumerate(["दिल्ली", "Delhi"] * 5)])
+    assert (made.script_verdicts, made.wrong_script) == (10, 0.5)
+    assert (made.language_verdicts, made.wrong_language) == (0, None)
+
+
+@pytest.mark.parametrize("text", ["B", "b. science", "science/technology", "The answer is B.", "A"])
+def test_an_option_that_was_named_has_no_language(text: str) -> None:
+    options = ("science/technology", "travel and everything that goes with it")
+    one = said(CHOICE, text)
+    assert languages_of(CHOICE, [replace(one, sample=replace(one.sample, options=options))]) == []
+    (told,) = languages_of(CHOICE, [said(CHOICE, f"B. {ENGLISH}")])
+    assert Verdicts(*told.statistics) == counted(judged=1, scripted=1), "an explanation has one"
 
 
 def test_options_that_are_scored_have_no_language() -> None:
@@ -89,12 +120,13 @@ def test_a_cell_tells_each_fault_apart() -> None:
     assert made.language_verdicts is not None and made.wrong_language is not None
     assert made.language_verdicts * made.wrong_language == pytest.approx(1)
     assert made.word_pass == pytest.approx((made.language_verdicts - 2) / (made.language_verdicts - 1))
+    assert made.script_verdicts == 6 and made.wrong_script == pytest.approx(1 / 6)
     assert (made.native_digits, made.other_digits, made.empty, made.unparsed) == (1, 1, 1, 0)
     recall = identifiable("hin_Deva")[1]
     assert made.identifier_recall == recall and recall is not None and recall > 0.95
     assert "wrong_language" not in made.reasons
     told = "; ".join(remarks(made))
-    assert "1 empty" in told and "in another language or script" in told
+    assert "1 empty" in told and "long answers in another language" in told and "6 answers in another script" in told
     assert "1 with native digits, 1 with others" in told
 
 
@@ -122,7 +154,9 @@ def test_no_verdict_is_neither_right_nor_wrong_and_has_its_reason() -> None:
 
 def test_a_wrong_script_is_told_even_where_the_identifier_does_not_know_the_language() -> None:
     unknown = next(one.code for one in all_languages() if one.script == "Deva" and not identifiable(one.code)[0])
-    assert cell(TEXT, [said(TEXT, ENGLISH, unknown)], unknown).wrong_language == 1.0
+    made = cell(TEXT, [said(TEXT, ENGLISH, unknown)], unknown)
+    assert (made.wrong_script, made.wrong_language) == (1.0, None)
+    assert made.reasons["wrong_language"] == "identifier_recall"
 
 
 def test_a_failed_request_says_nothing_of_its_language() -> None:
@@ -140,7 +174,7 @@ def test_counts_of_any_text_fit_together(texts: list[str], language: str) -> Non
     for one in rows:
         assert 0 <= one.pure <= one.clean <= one.right <= one.judged <= 1
         assert one.native + one.other <= 1
-        assert one.judged or one.native or one.other
+        assert one.judged or one.native or one.other or one.scripted
     made = cell(TEXT, answered, language)
     assert made.language_verdicts == sum(one.judged for one in rows)
     assert made.wrong_language is None or 0 <= made.wrong_language <= 1

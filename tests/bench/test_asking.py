@@ -22,6 +22,7 @@ from bench.prompting import NO_TEMPLATE, Asker, Asking, order, render, request, 
 from bench.records import Cell, Mode, Request, Response, UsageError
 from bench.runfile import RunFile
 from bench.text import LETTERS
+from leaderboard.collect import collect
 from tasks import prompts
 from tasks.hub import Hub
 from tasks.records import Prompt, Repository, Sample, Task, held_out, question_of, sharing
@@ -172,8 +173,10 @@ def test_the_number_of_examples_is_in_the_cell_and_in_show(
         assert any(file == "yo-train.jsonl" for _, file, _, _ in run.datasets()), "examples have a source"
     assert main(["show", str(path)]) == 0
     said = capsys.readouterr().out
-    assert len([line for line in said.splitlines() if line.startswith("tiny ")]) == 4  # two rows in each of two tables
-    assert said.count("tiny (2 examples)") == 2
+    assert (
+        len([line for line in said.splitlines() if line.startswith("tiny ")]) == 6
+    )  # two rows in each of three tables
+    assert said.count("tiny (2 examples)") == 3
 
 
 # Native prompts.
@@ -223,7 +226,7 @@ def test_a_language_without_a_native_prompt_falls_back_and_each_cell_says_which(
         ("native", "unreviewed_prompt"),
     }
     assert main(["show", str(path)]) == 0
-    cells_shown = capsys.readouterr().out.split("Over languages")[0]
+    cells_shown = capsys.readouterr().out.split("Place of the right option")[0]
     rows_of = [line for line in cells_shown.splitlines() if line.startswith("tiny")]
     counted = {line.split("generate")[0].strip(): line.split("accuracy")[1].split()[:2] for line in rows_of}
     assert counted == {"tiny": ["2", "80"], "tiny (native prompt)": ["1", "40"]}, "languages and items"
@@ -394,8 +397,7 @@ def test_no_example_on_real_files_is_a_scored_question(name: str, data: Path, mo
     monkeypatch.setenv("BENCH_DATA", str(data))
     task = tasks.get(name)
     for variety in task.varieties:
-        (block,) = load([(task, variety)], None, shots=20) or [None]
-        assert block is not None
+        (block,) = load([(task, variety)], None, shots=20)
         scored = {question_of(one) for one in block.samples}
         assert not scored & {question_of(one) for one in block.examples}, variety
         if task.held_out:
@@ -415,3 +417,19 @@ def test_held_out_items_bring_their_passage_and_their_twins() -> None:
         assert twins <= kept or not twins & kept
     assert held_out(every, 3) <= kept
     assert not held_out(every, 0)
+
+
+def test_a_run_with_options_elsewhere_is_named_and_not_published(
+    tiny: Task, folder: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    plain, turned = folder / "plain.run.db", folder / "turned.run.db"
+    for path, places in ((plain, 0), (turned, 2)):
+        run(tiny, path, knowing, places)
+    capfd.readouterr()
+    assert main(["show", str(turned)]) == 0
+    shown = capfd.readouterr().out
+    assert "options 2 places further on" in shown and "Place of the right option" in shown
+    main(["compare", str(plain), str(turned)])
+    assert "options stand in another order (turned.run.db by 2)" in capfd.readouterr().err
+    with pytest.raises(UsageError, match="shows options in another order"):
+        collect(turned)

@@ -1,8 +1,8 @@
 """What an answer says, in 85 languages: right or unparsed, never confidently wrong.
 
 `hostile_answers.tsv`, `independent_answers.tsv` and `natural_answers.tsv`: language, kind (choice, number, labels),
-options divided by "|", text (\\n a line break, \\u200f a mark of direction, \\\\ a backslash), and what is wanted: an index, a number, indexes,
-or "none". Lines with "#" are remarks.
+options divided by "|", text (\\n a line break, \\u200f a mark of direction, \\\\ a backslash), and what is wanted: an
+index, a number, indexes, or "none". Lines with "#" are remarks.
 """
 
 from __future__ import annotations

@@ -82,13 +82,14 @@ def test_what_is_wrong_with_an_answer_is_told_apart(bench: Bench, tmp_path: Path
     outcomes = {name: {score["outcome"] for score in line["scores"].values()} for name, line in told.items()}
     assert {name for name, found in outcomes.items() if found == {"empty"}} == {"empty"}
     assert Counter(map(tuple, outcomes.values())) == {("scored",): 4, ("empty",): 1}
-    # judged, in the right language, judged by words, without stray words, native digits, other digits
+    # judged, in the right language, judged by words, without stray words, native digits, other digits, judged by
+    # script, in the right one
     verdicts = {name: line["scores"].get("fidelity", {}).get("statistics") for name, line in told.items()}
     assert verdicts == {
-        "right": [1, 1, 1, 1, 0, 0],
-        "wrong-language": [1, 0, 0, 0, 0, 0],
-        "native-digits": [1, 1, 1, 1, 1, 0],
-        "other-digits": [1, 1, 1, 1, 0, 1],
+        "right": [1, 1, 1, 1, 0, 0, 1, 1],
+        "wrong-language": [1, 0, 0, 0, 0, 0, 1, 0],
+        "native-digits": [1, 1, 1, 1, 1, 0, 1, 1],
+        "other-digits": [1, 1, 1, 1, 0, 1, 1, 1],
         "empty": None,
     }
     said = bench("show", "a.run.db").stdout

@@ -399,3 +399,10 @@ def test_any_value_anywhere_is_taken_or_refused_in_one_line(tmp_path: Path, key:
         check_line(error)
     else:
         assert len(made) == 1
+
+
+def test_two_options_of_one_text_in_a_file_of_ones_own_are_refused(tmp_path: Path) -> None:
+    put_rows(tmp_path / "yo.jsonl", [{"id": "1", "question": "?", "a": "x", "b": "x", "answer": "A"}])
+    (task,) = declare(tmp_path)
+    with pytest.raises(DataError, match="row 1: two options are both 'x'"):
+        list(task.samples(task.varieties[0]))
