@@ -276,6 +276,7 @@ def test_the_task_page_shows_every_way_of_asking(tmp_path: Path) -> None:
         connection.execute("UPDATE requests SET mode = 'first_token'")
         connection.execute(
             "UPDATE cells SET cell = json_set(cell, '$.mode', 'first_token', '$.language_verdicts', NULL,"
+            " '$.script_verdicts', NULL, '$.wrong_script', NULL,"
             " '$.native_digits', NULL, '$.other_digits', NULL, '$.identifier_recall', NULL)"
         )
     connection.close()

@@ -82,7 +82,7 @@ def test_a_choice_of_one_is_none() -> None:
     assert "27 options are more than there are letters (26)" in refusal(
         listed, question="?", options=[str(number) for number in range(27)], answer=0
     )
-    assert one(listed, question="?", options=["x"] * 26, answer=25).answer == 25
+    assert one(listed, question="?", options=[str(number) for number in range(26)], answer=25).answer == 25
 
 
 def test_what_is_empty_is_named_and_left_out_only_where_that_is_declared() -> None:
