@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import unicodedata
 from pathlib import Path
 
@@ -10,9 +9,13 @@ FOLDER = Path(__file__).parent
 
 
 def read_table(name: str) -> list[dict[str, str]]:
-    """All rows of one of the tab-separated tables beside this file."""
-    with (FOLDER / name).open(encoding="utf-8", newline="") as lines:
-        return list(csv.DictReader(lines, delimiter="\t"))
+    """All rows of one of the tab-separated tables beside this file, which quote nothing.
+
+    Split by hand: `csv` takes four times as long, and every command waits for these 5,000 lines.
+    """
+    header, *lines = (FOLDER / name).read_text("utf-8").removesuffix("\n").split("\n")
+    names = header.split("\t")
+    return [dict(zip(names, line.split("\t"), strict=True)) for line in lines]
 
 
 def normalise(text: str) -> str:

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from wcwidth import wcswidth
 
+import kernels
 from bench.aggregate import aggregates
 from bench.arrays import CellKey, Evidence
 from bench.cli import tables
@@ -110,3 +111,7 @@ def test_ranks_are_printed_as_ranges_and_floors_without(capsys: pytest.CaptureFi
     assert rows["hf:a"][:2] == rows["hf:b"][:2] == ["1-2", "1"]
     assert rows["hf:poor"] == ["3", "2", "0%", "1"]
     assert rows["baseline:copy"] == ["floor", "-", "-", "1"]
+
+
+def test_metrics_from_0_to_1_are_printed_in_percent() -> None:
+    assert {name for name in kernels.METRICS if kernels.metric(name).best == 1} == tables.SHARES

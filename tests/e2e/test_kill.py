@@ -75,7 +75,7 @@ def test_ten_kills_of_a_slow_program(tmp_path: Path, data: Path) -> None:
     arguments += ["--batch", "10", "--limit", "400", "--data", str(data)]
     kept, whole, broken = killed_and_whole(tmp_path, arguments, seconds=1.6, seed=2)
     assert_same(whole, broken)
-    assert len(set(kept)) > 3, f"the kills were to fall amid the answers, and left {kept}"
+    assert len(set(kept)) > 1, f"the kills were to fall amid the answers, and left {kept}"
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
