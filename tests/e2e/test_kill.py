@@ -26,14 +26,17 @@ def answers(path: Path) -> dict[str, str]:
 
 
 def killed_and_whole(tmp_path: Path, arguments: list[str], seconds: float, seed: int) -> tuple[list[int], Path, Path]:
-    """Runs the command never killed, then killed at random moments and finished; answers on disk after each kill."""
+    """Runs the command never killed, then killed at random moments and finished; answers on disk after each kill.
+
+    Every other moment is counted from the first new answer on disk: a busy machine would still be starting.
+    """
     whole, broken = tmp_path / "whole.run.db", tmp_path / "broken.run.db"
     command = [sys.executable, "-m", "bench", "run", *arguments]
     subprocess.run([*command, "--output", str(whole)], check=True, capture_output=True, env=environment())
     generator = random.Random(seed)
     kept: list[int] = []
     seen: dict[str, str] = {}
-    for _ in range(KILLS):
+    for number in range(KILLS):
         process = subprocess.Popen(
             [*command, "--output", str(broken)],
             stdout=subprocess.DEVNULL,
@@ -41,6 +44,8 @@ def killed_and_whole(tmp_path: Path, arguments: list[str], seconds: float, seed:
             env=environment(),
             start_new_session=True,
         )
+        while number % 2 and len(answers(broken)) <= len(seen) and process.poll() is None:
+            time.sleep(0.05)
         time.sleep(generator.uniform(0.2, seconds))
         process.send_signal(signal.SIGKILL)
         process.wait()
@@ -75,7 +80,7 @@ def test_ten_kills_of_a_slow_program(tmp_path: Path, data: Path) -> None:
     arguments += ["--batch", "10", "--limit", "400", "--data", str(data)]
     kept, whole, broken = killed_and_whole(tmp_path, arguments, seconds=1.6, seed=2)
     assert_same(whole, broken)
-    assert len(set(kept)) > 1, f"the kills were to fall amid the answers, and left {kept}"
+    assert len(set(kept)) > 3, f"the kills were to fall amid the answers, and left {kept}"
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
