@@ -67,11 +67,7 @@ class Embedded:
 
     def fingerprint(self, variety: Variety, split: Split) -> Mapping[str, str]:
         """The versions of CLDR and of Babel, which together fix every row."""
-        import babel
-
-        from tasks import cldr
-
-        return {"CLDR": cldr.version(), "Babel": babel.__version__}
+        return made_from()
 
     def _items(self, language: languages.Language) -> Iterator[Item]:
         """The items whose answer the question does not give away."""
@@ -84,6 +80,15 @@ class Embedded:
             asked = self.question.format_map({**item.fields, **known})
             if item.labels or cldr.fold(item.answer) not in cldr.fold(asked):
                 yield item
+
+
+def made_from() -> Mapping[str, str]:
+    """The versions of CLDR and of Babel that are installed."""
+    import babel
+
+    from tasks import cldr
+
+    return {"CLDR": cldr.version(), "Babel": babel.__version__}
 
 
 def varieties(task: str) -> tuple[Variety, ...]:

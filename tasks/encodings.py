@@ -10,7 +10,6 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from tasks.records import DataError
 from tasks.template import text
 
 LETTERS = string.ascii_uppercase
@@ -153,8 +152,3 @@ def mapped(value: Any, table: Mapping[str, Any]) -> Any:
 def _short(value: Any) -> str:
     shown = repr(value)
     return shown if len(shown) <= 60 else f"{shown[:57]}..."
-
-
-def explain(where: str, error: Unreadable) -> DataError:
-    """The error of one row."""
-    return DataError(f"{where}: {error}")

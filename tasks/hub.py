@@ -210,17 +210,17 @@ def _resolve(source: Hub, mirror: Path | None, config: str) -> dict[str, tuple[s
 
 
 def _download(source: Hub, paths: tuple[str, ...]) -> Path:
+    with _explained(source, source.dataset):
+        return _snapshot(source.repository, source.commit, paths)
+
+
+@lru_cache(maxsize=4096)
+def _snapshot(repository: str, commit: str, paths: tuple[str, ...]) -> Path:
+    """The files on this machine; the hub is asked once a process, however often they are read."""
     from huggingface_hub import snapshot_download
 
-    with _explained(source, source.dataset):
-        return Path(
-            snapshot_download(
-                source.repository,
-                repo_type="dataset",
-                revision=source.commit,
-                allow_patterns=[CARD, *paths],
-            )
-        )
+    patterns = [CARD, *paths]
+    return Path(snapshot_download(repository, repo_type="dataset", revision=commit, allow_patterns=patterns))
 
 
 @contextmanager

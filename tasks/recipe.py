@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -200,24 +200,6 @@ class Recipe:
             for name, given in zip(names, arguments, strict=True)
         ]
         return json.dumps(made, ensure_ascii=False, sort_keys=True)
-
-    def columns(self) -> set[str]:
-        """The columns that the recipe names."""
-        return set(self._named())
-
-    def _named(self) -> Iterator[str]:
-        texts = [self.item, self.input, self.cluster]
-        texts += [made for made in self.fields.values() if isinstance(made, str)]
-        for templates in (self.options, self.references):
-            if isinstance(templates, tuple):
-                texts += templates
-        for one in texts:
-            yield from template.columns(one)
-        holders = (self.options, self.references, self.answer, self.answers, *self.fields.values())
-        yield from (one.column for one in holders if isinstance(one, (Column, Gold, Worded)))
-        yield from self.skip
-        if self.rules and not self.rules.fixed:
-            yield from (self.rules.instructions.strip("{}"), self.rules.kwargs.strip("{}"))
 
 
 def _lacking(task: Task, fields: Mapping[str, str], options: tuple[str, ...], references: tuple[str, ...]) -> list[str]:

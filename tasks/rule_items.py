@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import languages
-from tasks.embedded import CLDR_VERSION
+from tasks.embedded import CLDR_VERSION, made_from
 from tasks.records import DataError, Row, Split, Variety
 
 if TYPE_CHECKING:
@@ -54,11 +54,7 @@ class Rules:
 
     def fingerprint(self, variety: Variety, split: Split) -> Mapping[str, str]:
         """The versions of CLDR and of Babel, which together with the task's version fix every row."""
-        import babel
-
-        from tasks import cldr
-
-        return {"CLDR": cldr.version(), "Babel": babel.__version__}
+        return made_from()
 
     def items(self, language: languages.Language) -> Iterator[Item]:
         """The items of both splits and beyond, without those whose answer the question gives away. See `rows`."""

@@ -12,13 +12,12 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tasks.records import DataError, Row, Variety
 
 _PLACE = re.compile(r"\{([^{}:]+)(?::(0\d+|#|\^[^{}]))?\}")
-_KNOWN = frozenset({"line", "file", "code", "config", "split"})
 
 
 def fill(template: str, row: Row, variety: Variety) -> str:
@@ -76,10 +75,3 @@ def _decoded(value: Any) -> Any:
 def places(template: str) -> int:
     """How many places a template has that a row fills."""
     return len(_PLACE.findall(template))
-
-
-def columns(template: str) -> Iterator[str]:
-    """The first names of the columns that a template takes, without what is known of every row."""
-    for match in _PLACE.finditer(template):
-        if match[1] not in _KNOWN:
-            yield match[1]

@@ -14,6 +14,7 @@ import tasks
 from tasks import counts
 from tasks.counts import Count, count
 from tasks.records import DataError
+from tasks.sources import Files
 from tests.conftest import REPOSITORY
 from tests.tasks.declaring import CHOICE, declare, put_rows
 
@@ -97,3 +98,13 @@ def test_with_no_data_the_table_stays_as_it_is(tmp_path: Path) -> None:
     done = command("--data", str(tmp_path), "--check")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "cells" in done.stdout
+
+
+@pytest.mark.parametrize("name", [name for name, task in tasks.all_tasks().items() if isinstance(task.source, Files)])
+def test_the_committed_counts_are_those_of_the_files(name: str, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BENCH_DATA", str(data))
+    task = tasks.get(name)
+    if not (data / task.source.dataset).is_dir():
+        pytest.skip(f"the mirror has no {task.source.dataset}")
+    for variety in {task.varieties[0], task.varieties[-1]}:
+        assert count(task, variety) == Count(sum(1 for _ in task.samples(variety)), "counted")

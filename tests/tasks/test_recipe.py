@@ -258,20 +258,6 @@ def test_rules() -> None:
     assert json.loads(one(fixed, "rules", question="?").references[0])[0]["kwargs"] == {"language": "yor_Latn"}
 
 
-def test_the_columns_that_a_recipe_names() -> None:
-    recipe = Recipe(
-        "{id}",
-        {"q": "{question}", "w": Worded("kind")},
-        input="{file} {in}",
-        cluster="{passage}",
-        options=Column("choices", "list"),
-        answer=Gold("gold"),
-        skip={"annulled": ("yes",)},
-    )
-    assert recipe.columns() == {"id", "question", "kind", "in", "passage", "choices", "gold", "annulled"}
-    assert RULES.columns() == {"question", "names", "kwargs"}
-
-
 @given(st.dictionaries(st.sampled_from(["question", "a", "b", "c", "d", "answer"]), values | segments))
 def test_any_row_is_a_whole_sample_or_one_line(row: dict[str, Any]) -> None:
     try:

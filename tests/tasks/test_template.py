@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.records import DataError
-from tasks.template import columns, fill, lookup, places, text
+from tasks.template import fill, lookup, places, text
 from tests.hostile import segments
 from tests.tasks.declaring import YORUBA, check_line, row
 
@@ -141,9 +141,3 @@ def test_any_path_ends_in_a_value_or_in_one_line(known: dict[str, Any], path: li
 def test_any_value_is_a_text(value: Any) -> None:
     assert isinstance(text(value), str)
     assert fill("{a}", row(a=value), YORUBA) == text(value)
-
-
-def test_the_columns_that_a_template_names() -> None:
-    assert list(columns("{a} {b.c:04} {line} {file} {code} {d:#}")) == ["a", "b.c", "d"]
-    assert places("{a}{line}") == 2
-    assert places("{}") == places("") == 0
