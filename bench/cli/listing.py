@@ -55,8 +55,8 @@ def _print_tasks(found: Iterable[Any]) -> None:
         languages = str(len({one["language"] for one in facts}))
         origin = origins[0] if len(origins) == 1 else "mixed"
         rows.append((task.name, area, task.kind, languages, items, task.metrics[0], origin, task.licence, task.access))
-    print_table({name: name in ("languages", "items") for name in columns}, rows)
-    click.echo("\n`python -m bench list tasks TASK` shows each language; `list suites` the named suites.")
+    print_table({name: name in ("languages", "items") for name in columns}, rows, "", 1)
+    click.echo("\n`list tasks TASK` shows each language; `list suites` the named suites.")
 
 
 def _print_languages(found: Iterable[Any]) -> None:
@@ -72,7 +72,7 @@ def _print_languages(found: Iterable[Any]) -> None:
             name = registry.get(one["language"]).name
             origin, flaw = one["origin"], one["flaw"] or "-"
             rows.append((task.name, place, name, one["code"], items, one["items_basis"], origin, flaw))
-    print_table({name: name == "items" for name in columns}, rows)
+    print_table({name: name == "items" for name in columns}, rows, "", 2)
 
 
 def coverage(task: Any) -> list[dict[str, Any]]:
