@@ -6,18 +6,8 @@ import re
 import unicodedata
 
 from bench.extraction_shapes import unwrapped
+from bench.reasoning import CLOSED, OPENED
 
-_NAMES = r"think(?:ing)?|thoughts?|reasoning|reflection|analysis|seed:think|scratchpad"
-_OPENED = re.compile(
-    rf"<\|?({_NAMES})\|?>|\[THINK\]|◁think▷|<\|begin_of_thought\|>|<\|channel\|>\s*(?:analysis|commentary)\b"
-    r"|<unused94>thought",
-    re.IGNORECASE,
-)
-_CLOSED = re.compile(
-    rf"</(?:{_NAMES})>|<\|/(?:{_NAMES})\|>|\[/THINK\]|◁/think▷|<\|end_of_thought\|>|<unused95>"
-    r"|<\|channel\|>\s*final\s*(?:<\|message\|>)?|\bassistantfinal",
-    re.IGNORECASE,
-)
 _TOKENS = re.compile(r"<\|[^|<>\n]{1,40}\|>|</?s>|<(?:end_of_turn|eos|pad|start_of_turn)>|\[/?INST\]", re.IGNORECASE)
 _TAGGED = re.compile(r"<(final[ _]?answer|answer|solution|response|output|result)>", re.IGNORECASE)
 _UNTAGGED = re.compile(r"</(?:final[ _]?answer|answer|solution|response|output|result)>", re.IGNORECASE)
@@ -82,9 +72,9 @@ def without_reasoning(text: str) -> str:
 
 def _spoken(text: str) -> str | None:
     """What follows the last end of reasoning; None where reasoning was begun and not ended."""
-    for closed in list(_CLOSED.finditer(text))[-1:]:
+    for closed in list(CLOSED.finditer(text))[-1:]:
         text = text[closed.end() :]
-    if _OPENED.search(text):
+    if OPENED.search(text):
         return None
     return _TOKENS.sub(" ", text)
 

@@ -9,7 +9,7 @@ from typing import Literal
 Mode = Literal["generate", "loglikelihood", "first_token"]
 Status = Literal["ok", "error", "skipped"]
 Finish = Literal["stop", "length", "filter", ""]
-Outcome = Literal["scored", "empty", "unparsed", "refused"]
+Outcome = Literal["scored", "empty", "unparsed", "refused", "truncated"]
 
 
 class BenchError(Exception):
@@ -27,8 +27,8 @@ class Request:
     `prompt` is what a language model sees. In the modes `loglikelihood` and `first_token` each of `continuations` is
     scored after it; in `generate` there are none. A backend with the capability `raw` reads `input` (the sample's own
     text) and `options` instead. `options` stand in the order in which they are shown, `rotation` places further on than
-    in the data. `prompt_language` and `shots` say how it was asked. `id` is the hash of everything that could change
-    the answer.
+    in the data. `prompt_language` and `shots` say how it was asked; `repeat` counts, from 0, how often the very same was
+    asked before. `id` is the hash of everything that could change the answer.
     """
 
     id: str
@@ -46,15 +46,18 @@ class Request:
     prompt_language: str = "english"
     shots: int = 0
     rotation: int = 0
+    repeat: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
     """What the model answered to one request.
 
-    `loglikelihoods` holds one natural-log probability per continuation. Token counts are None where the backend does
-    not know them. `reason` says why a response was skipped or failed. `seconds` is this request's share of the time
-    that its batch took.
+    `loglikelihoods` holds one natural-log probability per continuation. `text` is the answer, `reasoning` what the model
+    thought before it, where the two can be told apart. Token counts are None where the backend does not know them:
+    `output_tokens` has the `reasoning_tokens` in it, `prompt_tokens` the `cached_tokens`, which some providers sell for
+    less. `reason` says why a response was skipped or failed. `seconds` is this request's share of the time that its
+    batch took. `attempts` is how often it was sent until this came back.
     """
 
     request: str
@@ -66,6 +69,10 @@ class Response:
     prompt_tokens: int | None = None
     output_tokens: int | None = None
     seconds: float | None = None
+    reasoning: str = ""
+    reasoning_tokens: int | None = None
+    cached_tokens: int | None = None
+    attempts: int = 1
 
 
 @dataclass(frozen=True, slots=True)

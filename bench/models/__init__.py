@@ -28,6 +28,9 @@ PROVIDERS = {
     for made in (
         Provider("baseline", "bench.models.baseline", "baseline:random|copy|majority", "floors to read scores against"),
         Provider("hf", "bench.models.hf", "hf:PATH_OR_REPO", "a transformers model, on the CPU or a GPU", False),
+        Provider("vllm", "bench.models.vllm", "vllm:PATH_OR_REPO", "a model in vLLM's engine, in this process", False),
+        Provider("openai", "bench.models.openai", "openai:MODEL", "any endpoint that speaks OpenAI's protocol"),
+        Provider("anthropic", "bench.models.anthropic", "anthropic:MODEL", "Anthropic's messages endpoint"),
         Provider("command", "bench.models.command", "command:SHELL COMMAND", "a program: a line in, a line out"),
         Provider("replies", "bench.models.replies", "replies:FILE", "answers made elsewhere, as JSON lines"),
     )

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Protocol, TypeVar, runtime_checkable
 
-from bench.records import Mode, Request, Response
+import msgspec
+
+from bench.prices import Price
+from bench.records import Mode, Request, Response, UsageError
 from tasks.records import Sample
+from tasks.suggest import did_you_mean
 
 Training = Callable[[str, str, str], Sequence[Sample]]
 """(task name, language, variety) -> the samples of its training split, empty where there is none."""
+
+Options = TypeVar("Options", bound=msgspec.Struct)
+
+TOO_LONG = "too_long"
+"""Why a request is skipped that does not fit into the model's context, where the policy is not to cut it."""
+PROMPT_TRUNCATED = "prompt_truncated"
+"""The reason of an answer with status `ok` whose prompt lost its beginning to the model's context."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,18 +31,23 @@ class Capabilities:
 
     `modes` are the answer modes it has for multiple choice, the preferred first; every backend can generate. `raw`: it
     reads the sample's own input instead of a prompt. `choices`: it can answer multiple choice at all.
+    `reasoning_tokens` is the room for thinking that generated answers get on top of the task's own limit. `remote`: a
+    service answers, which may fail for hours, so that the run has an error budget.
     """
 
     modes: tuple[Mode, ...] = ("generate",)
     raw: bool = False
     choices: bool = True
+    reasoning_tokens: int = 0
+    remote: bool = False
 
 
 class Model(Protocol):
     """One model behind one backend.
 
     `name` is `provider:model` as the user wrote it. `revision` names the exact weights or program (a commit or content
-    hash); `template` is the chat template's hash, or "none". `decoding` says how answers are drawn ("greedy").
+    hash); `template` is the chat template's hash, or "none". `decoding` says how answers are drawn ("greedy") and every
+    option that changes answers (see `worded`). `price` is None where nobody asks money, or the price is not known.
     """
 
     name: str
@@ -38,15 +55,30 @@ class Model(Protocol):
     template: str
     decoding: str
     capabilities: Capabilities
+    price: Price | None
 
     def check(self, requests: Iterable[Request]) -> None:
         """Raises `UsageError` where the whole plan is one that the model cannot answer as asked. Called once, first."""
 
     def respond(self, requests: Iterable[Request]) -> Iterator[Response]:
-        """Answers every request, in any order, each with a status. Raises `ModelStopped` when going on is useless."""
+        """Answers every request, in any order, each with a status. Raises `ModelStopped` when going on is useless.
+
+        `requests` is read as it is needed, never as a whole: a plan may have millions.
+        """
+
+    def status(self) -> str:
+        """A few words for the progress line, such as how many requests are under way; "" where there is nothing."""
 
     def close(self) -> None:
         """Frees what the model holds: processes, memory."""
+
+
+@runtime_checkable
+class Remembering(Protocol):
+    """A model with something to keep in the run file from one invocation to the next, such as a batch that was paid."""
+
+    def remember(self, notes: MutableMapping[str, str]) -> None:
+        """Hands over the notes of this run, before `respond`. What is written there is on disk at once."""
 
 
 class ModelStopped(Exception):
@@ -58,8 +90,34 @@ class Settings:
     """What a user may set for any backend; each takes what it understands.
 
     `batch` is requests at a time (None: the backend's own choice), `timeout` the seconds one batch may take.
+    `reasoning_tokens` is the room for thinking. `options` are the backend's own (`-M name=value`, or the table
+    `[options]` of a model file), still as they were written. `price` is the one of the model file.
     """
 
     training: Training
     batch: int | None = None
     timeout: float = 600.0
+    reasoning_tokens: int = 0
+    options: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
+    price: Price | None = None
+
+
+def read_options(kind: type[Options], name: str, given: Mapping[str, object]) -> Options:
+    """A backend's options as the record that declares them. Raises `UsageError` for an unknown name or a wrong value.
+
+    Text is read as the field's type ("2" as a number, "true" as yes), because the command line has nothing else.
+    """
+    known = [declared.encode_name for declared in msgspec.structs.fields(kind)]
+    for option in given:
+        if option not in known:
+            listed = f"it has {', '.join(sorted(known))}" if known else "it has none"
+            raise UsageError(f"{name}: no option {option!r}{did_you_mean(option, known)}; {listed}")
+    try:
+        return msgspec.convert(dict(given), kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise UsageError(f"{name}: option {str(error).replace('`', '')}") from error
+
+
+def worded(base: str, **parts: object) -> str:
+    """The word for a decoding: `worded("greedy", temperature=None, truncation="skip")` is "greedy|truncation:skip"."""
+    return "|".join([base, *(f"{name}:{part}" for name, part in parts.items() if part is not None)])

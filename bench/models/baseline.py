@@ -36,6 +36,7 @@ class Baseline:
     template = "none"
     decoding = "deterministic"
     capabilities = Capabilities(modes=("generate",), raw=True)
+    price = None
 
     def __init__(self, name: str, answer: Answer, training: Training) -> None:
         self.name = f"baseline:{name}"
@@ -54,6 +55,10 @@ class Baseline:
                 yield Response(request.id, "skipped", reason=NO_TRAINING)
             else:
                 yield Response(request.id, "ok", text, finish="stop")
+
+    def status(self) -> str:
+        """Nothing to tell."""
+        return ""
 
     def close(self) -> None:
         """Holds nothing."""

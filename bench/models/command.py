@@ -45,6 +45,7 @@ class Command:
     template = "none"
     decoding = "as the program does"
     capabilities = Capabilities(modes=("generate",), raw=True, choices=False)
+    price = None
 
     def __init__(self, command: str, chunk: int, timeout: float) -> None:
         self.name = f"command:{command}"
@@ -73,6 +74,10 @@ class Command:
                 seconds = (time.monotonic() - started) / len(chunk)
                 for request, line in zip(chunk, lines, strict=True):
                     yield Response(request.id, "ok", line, finish="stop", seconds=seconds)
+
+    def status(self) -> str:
+        """Nothing to tell."""
+        return ""
 
     def close(self) -> None:
         """A chunk's processes end with it, but for one that left its process group."""

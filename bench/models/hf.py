@@ -37,6 +37,7 @@ class HuggingFace:
 
     decoding = "greedy"
     capabilities = Capabilities(modes=("loglikelihood", "first_token", "generate"))
+    price = None
 
     def __init__(self, name: str, revision: str, engine: Engine) -> None:
         self.name = name
@@ -53,6 +54,10 @@ class HuggingFace:
         if self._engine is None:
             raise ValueError(f"{self.name} is closed")
         return self._engine.respond(requests)
+
+    def status(self) -> str:
+        """Nothing to tell."""
+        return ""
 
     def close(self) -> None:
         """Frees the weights."""

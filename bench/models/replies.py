@@ -64,6 +64,7 @@ class Replies:
     template = "none"
     decoding = "unknown"
     capabilities = Capabilities(modes=("generate",))
+    price = None
 
     def __init__(self, path: Path, revision: str, replies: dict[str, str]) -> None:
         self.name = f"replies:{path.name}"
@@ -89,6 +90,10 @@ class Replies:
                 yield Response(request.id, "error", reason=f"{MISSING}: {request.sample}")
             else:
                 yield Response(request.id, "ok", text, finish="stop")
+
+    def status(self) -> str:
+        """Nothing to tell."""
+        return ""
 
     def close(self) -> None:
         """Holds nothing."""
