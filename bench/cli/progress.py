@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
-from bench.watch import Progress
+from bench.watch import Progress, Standing
 
 LINE_SECONDS = 10
 """Where standard error is no terminal, a line as often as this."""
@@ -39,7 +39,7 @@ def watch(title: str, total: int) -> Iterator[Progress]:
     )
     job = bar.add_task(title, total=total, rate="")
 
-    def advance(done: int) -> None:
+    def advance(done: int, standing: Standing | None = None) -> None:
         nonlocal before
         before = done if before is None else before  # what was done earlier is no part of the rate
         now = time.monotonic()
