@@ -10,7 +10,7 @@ import numpy as np
 from bench.joint import Scored
 from bench.records import Cell
 from bench.runfile import RunFile
-from bench.summary import drawn_with
+from bench.summary import drawn_with, pooled
 
 CellKey = tuple[str, str, str, str, str, str, str, int, str]
 """Model, task, version, language, variety, mode, prompt language, shots, metric."""
@@ -48,19 +48,22 @@ def read(run: RunFile, label: str = "") -> Evidence:
     known = {key(cell)[1:]: key(cell) for cell in cells}
     clusters = {name: facts.cluster for name, facts in run.samples().items()}
     places = {request: (sample, mode, language, shots) for request, sample, mode, language, shots in run.planned()}
-    rows: dict[CellKey, list[tuple[str, str, tuple[int, ...]]]] = {}
+    rows: dict[CellKey, list[tuple[str, tuple[int, ...]]]] = {}
+    units: dict[CellKey, dict[str, str]] = {}
     for score in run.scores():
         sample, mode, prompt_language, shots = places[score.request]
         versioned, language, variety, item = sample.split("/", 3)
         task, version = versioned.split("@")
         cell = known.get((task, version, language, variety, mode, prompt_language, shots, score.metric))
         if cell:
-            rows.setdefault(cell, []).append((item, drawn_with(item, clusters[sample]), score.statistics))
+            rows.setdefault(cell, []).append((item, score.statistics))
+            units.setdefault(cell, {})[item] = drawn_with(item, clusters[sample])
     lost = next((cell for cell in cells if cell.value is not None and key(cell) not in rows), None)
     if lost:
         raise ValueError(f"no scores of {lost.task} {lost.language}")
     arrays = {}
     for cell, scores in rows.items():
-        items, units, statistics = zip(*scores, strict=True)
-        arrays[cell] = Scored(items, units, np.array(statistics, dtype=np.int64))
+        items = pooled(scores)
+        drawn = tuple(units[cell][item] for item in items)
+        arrays[cell] = Scored(tuple(items), drawn, np.array(list(items.values()), dtype=np.int64))
     return Evidence(cells, arrays)

@@ -21,7 +21,7 @@ from bench.difference import DETECTABLE, ROUNDS, TRIALS, Pair, difference, holm,
 from bench.records import Cell, UsageError
 from bench.runfile import RunFile, SampleFacts
 from bench.statistics import CLUSTERS_NEEDED
-from bench.summary import TOO_FEW_ITEMS, drawn_with, same_options, seed
+from bench.summary import TOO_FEW_ITEMS, drawn_with, pooled, same_options, seed
 from kernels.base import Metric, Scores, Statistics
 
 Verdict = Literal["better", "worse", "not_separable", "too_few_items", "too_few_clusters", "not_comparable"]
@@ -56,6 +56,7 @@ class Answers:
             "mode": cell.mode,
             "prompt_language": cell.prompt_language,
             "shots": cell.shots,
+            "repeats": cell.repeats,
         }
 
 
@@ -123,11 +124,14 @@ def read(run: RunFile, cells: Iterable[Cell], name: str, metric: str | None = No
     """A run's scores by each task's headline metric, or by `metric` in those tasks that have it."""
     facts = run.samples()
     asked = {request: (sample, how) for request, sample, *how in run.planned()}
-    items: dict[tuple[object, ...], dict[str, tuple[SampleFacts, tuple[int, ...]]]] = {}
+    rows: dict[tuple[object, ...], list[tuple[str, tuple[int, ...]]]] = {}
+    known: dict[tuple[object, ...], dict[str, SampleFacts]] = {}
     for score in run.scores():
         sample, how = asked[score.request]
         *place, item = sample.split("/", 3)
-        items.setdefault((*place, *how, score.metric), {})[item] = (facts[sample], score.statistics)
+        rows.setdefault((*place, *how, score.metric), []).append((item, score.statistics))
+        known.setdefault((*place, *how, score.metric), {})[item] = facts[sample]
+    items = {key: {item: (known[key][item], row) for item, row in pooled(found).items()} for key, found in rows.items()}
     answers = []
     for cell in cells:
         if cell.metric == metric if metric else cell.headline:

@@ -47,11 +47,11 @@ def difference(pair: Pair, seeded: int, trials: int = TRIALS) -> Evidence:
     """Interval, standard error and p of a system's score less the baseline's.
 
     Shares of right answers: McNemar's exact test, or where items share clusters the clusters' signs turned by chance,
-    exactly too; the interval is Agresti and Min's (2005) on effective items. Other metrics: approximate randomisation
-    over clusters, and the percentile bootstrap, stretched for few clusters.
+    exactly too; the interval is Agresti and Min's (2005) on effective items. Other metrics, and items that were asked
+    several times: approximate randomisation over clusters, and the percentile bootstrap, stretched for few clusters.
     """
     index, clusters = numbered(pair.units)
-    if pair.metric.binary:
+    if pair.metric.binary and pair.baseline[:, 1].max() <= 1:
         gained = pair.system[:, 0] - pair.baseline[:, 0]
         low, high, error = _of_shares(gained, index, clusters)
         if clusters == len(gained):

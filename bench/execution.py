@@ -3,29 +3,56 @@
 from __future__ import annotations
 
 import contextlib
-import queue
+import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
-from bench.models.base import Model, ModelStopped
+from bench.models.base import Model, ModelStopped, Remembering
+from bench.prices import Price
 from bench.records import BenchError, Request, Response
 from bench.runfile import RunFile
-from bench.watch import Progress
+from bench.watch import Progress, Standing
 
 GROUP_ROWS = 256
 GROUP_SECONDS = 0.05
+WAITING = 16 * GROUP_ROWS
+"""So many answers may wait for the disk before a model has to."""
+ERRORS_FORGIVEN = 20
+"""Fewer errors than this never end a run, whatever their share."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Where a run ends before its time.
+
+    `max_cost` is what all answers of the run file may cost, in the price's currency. `max_errors` is the share of this
+    invocation's answers that may be errors. None is no bound.
+    """
+
+    max_cost: float | None = None
+    max_errors: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """How long a plan is, and how many of its requests earlier invocations got an answer to."""
+
+    planned: int
+    earlier: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """How driving a model over a plan ended.
 
-    `asked` counts this invocation's requests; `stopped` is why the backend gave up, if it did; `left_out` maps tasks
-    that the model cannot be asked to the reason.
+    `asked` counts the requests that had no answer yet; `stopped` is why asking ended early, if it did; `left_out` maps
+    tasks that the model cannot be asked to the reason. `cost` is what this invocation's answers cost, None where that
+    is not known.
     """
 
     planned: int
@@ -34,83 +61,244 @@ class Outcome:
     errors: int
     first_error: str
     stopped: str
+    cost: float | None = None
     left_out: Mapping[str, str] = field(default_factory=dict)
 
 
-def execute(model: Model, requests: Sequence[Request], run: RunFile, progress: Progress) -> Outcome:
+def execute(
+    model: Model,
+    plan: Iterable[Sequence[Request]],
+    run: RunFile,
+    progress: Progress,
+    totals: Totals,
+    bounds: Bounds = Bounds(),
+) -> Outcome:
     """Asks what the run file has no answer to; `progress` hears of answers when they are on disk.
 
-    Raises `BenchError` where answers cannot be kept.
+    `plan` has the requests of one task and language after the other, and is read as they are needed. Raises
+    `BenchError` where answers cannot be kept.
     """
-    done = run.answered()
-    pending = [request for request in requests if request.id not in done]
-    earlier = len(requests) - len(pending)
-    errors, first_error, stopped = 0, "", ""
-    progress(earlier)
-    with Recorder(run, lambda committed: progress(earlier + committed)) as recorder:
-        unanswered = {request.id for request in pending}
+    if isinstance(model, Remembering):
+        model.remember(run.notes)
+    feed = Feed(plan, run, Purse(model.price, bounds.max_cost, run.spent() if model.price else 0.0))
+    answered, errors, first_error, stopped = 0, 0, "", ""
+    tally = Tally(model, totals.earlier, progress)
+    progress(totals.earlier, tally.standing())
+    with Recorder(run, tally) as recorder:
         try:
-            for response in model.respond(pending):
-                if response.request not in unanswered:
-                    raise BenchError(
-                        f"{model.name} answered a request twice, or one it was not asked: {response.request}"
-                    )
-                unanswered.discard(response.request)
-                if response.status == "error":
-                    errors += 1
-                    first_error = first_error or response.reason
-                recorder.put(response)
+            while not stopped:
+                for response in model.respond(feed):
+                    recorder.put(Kept(response, *feed.settle(model.name, response)))
+                    if response.status == "error":
+                        errors += 1
+                        first_error = first_error or response.reason
+                        if stopped := _over_budget(errors, answered, bounds.max_errors, response.reason):
+                            break
+                    else:
+                        answered += 1
+                if not feed.held_back():
+                    break
+                stopped = stopped or feed.purse.why_empty(feed.next_request())
         except ModelStopped as reason:
             stopped = str(reason)
-    return Outcome(len(requests), len(pending), len(requests) - len(unanswered) - errors, errors, first_error, stopped)
+    return Outcome(
+        planned=totals.planned,
+        asked=totals.planned - totals.earlier,
+        answered=totals.earlier + answered,
+        errors=errors,
+        first_error=first_error,
+        stopped=stopped,
+        cost=tally.cost,
+    )
+
+
+def _over_budget(errors: int, answered: int, share: float | None, last: str) -> str:
+    """Why a run with so many errors ends, "" where it goes on."""
+    if share is None or errors <= max(ERRORS_FORGIVEN, share * (errors + answered)):
+        return ""
+    return f"{errors:,} of {errors + answered:,} answers were errors, more than --max-errors {share:g} allows; {last}"
+
+
+@dataclass(slots=True)
+class Spot:
+    """One task and language under way: how many of its requests have an answer."""
+
+    task: str
+    language: str
+    asked: int
+    answered: int
+
+
+class Feed(Iterator[Request]):
+    """The requests that have no answer yet, one after the other, and those that are under way.
+
+    It ends early, and can be taken up again, where the answers under way might cost all that may be spent.
+    """
+
+    def __init__(self, plan: Iterable[Sequence[Request]], run: RunFile, purse: Purse) -> None:
+        self.purse = purse
+        self._pending = self._unanswered(plan, run)
+        self._next: tuple[Request, Spot] | None = None
+        self._flying: dict[str, Spot] = {}
+
+    @staticmethod
+    def _unanswered(plan: Iterable[Sequence[Request]], run: RunFile) -> Iterator[tuple[Request, Spot]]:
+        for group in plan:
+            done = run.answered([request.id for request in group])
+            if group and len(done) < len(group):
+                spot = Spot(group[0].task, group[0].language, len(group), len(done))
+                yield from ((request, spot) for request in group if request.id not in done)
+
+    def __next__(self) -> Request:
+        if self._next is None:
+            self._next = next(self._pending)
+        request, spot = self._next
+        if not self.purse.reserve(request):
+            raise StopIteration
+        self._next = None
+        self._flying[request.id] = spot
+        return request
+
+    def held_back(self) -> bool:
+        """Whether there is more to ask, and money kept it back."""
+        return self._next is not None
+
+    def next_request(self) -> Request:
+        """What is asked next. Only where something is held back."""
+        assert self._next is not None
+        return self._next[0]
+
+    def settle(self, name: str, response: Response) -> tuple[Spot, float | None]:
+        """Takes an answer in: where it belongs, and what it cost. Raises `BenchError` for one that nobody waits for."""
+        spot = self._flying.pop(response.request, None)
+        if spot is None:
+            raise BenchError(f"{name} answered a request twice, or one it was not asked: {response.request}")
+        return spot, self.purse.settle(response)
+
+
+class Purse:
+    """What may be spent. Nothing is sent that could, with all that is under way, cost more than is left."""
+
+    def __init__(self, price: Price | None, limit: float | None, spent: float) -> None:
+        self._price = price
+        self._limit = limit
+        self._spent = spent
+        self._reserved: dict[str, float] = {}
+        self._reserve = 0.0
+
+    def reserve(self, request: Request) -> bool:
+        """Sets aside the most that a request can cost; False where that is not there."""
+        if self._price is None or self._limit is None:
+            return True
+        most = self._price.at_most(request)
+        if self._spent + self._reserve + most > self._limit:
+            return False
+        self._reserved[request.id] = most
+        self._reserve += most
+        return True
+
+    def settle(self, response: Response) -> float | None:
+        """What an answer cost. Where that is not known, the most that it can have cost counts as spent."""
+        if self._price is None:
+            return None
+        cost = self._price.of(response) if response.status == "ok" else None
+        most = self._reserved.pop(response.request, 0.0)
+        self._reserve = self._reserve - most if self._reserved else 0.0
+        self._spent += most if cost is None and response.status != "skipped" else cost or 0.0
+        return cost
+
+    def why_empty(self, request: Request) -> str:
+        """Why nothing more is asked, "" where what came back leaves enough for the next request."""
+        assert self._price is not None
+        most = self._price.at_most(request)
+        if self._spent + most <= (self._limit or 0.0):
+            return ""
+        return (
+            f"--max-cost {self._limit:g} {self._price.currency} is as good as spent ({self._spent:.4f} so far, and the "
+            f"next answer may cost {most:.4f})"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """An answer on its way to the disk."""
+
+    response: Response
+    spot: Spot
+    cost: float | None
+
+
+class Tally:
+    """Adds up what is on disk, and says it. Used by the recorder's thread alone once answers come."""
+
+    def __init__(self, model: Model, earlier: int, progress: Progress) -> None:
+        self.cost: float | None = None
+        self._model = model
+        self._done = earlier
+        self._progress = progress
+        self._errors = 0
+        self._tokens: int | None = None
+        self._spot: Spot | None = None
+
+    def add(self, group: Iterable[Kept]) -> None:
+        """Counts a group of answers that were written."""
+        for kept in group:
+            self._done += 1
+            self._errors += kept.response.status == "error"
+            kept.spot.answered += kept.response.status != "error"
+            self._spot = kept.spot
+            if kept.response.output_tokens is not None:
+                self._tokens = (self._tokens or 0) + kept.response.output_tokens
+            if kept.cost is not None:
+                self.cost = (self.cost or 0.0) + kept.cost
+        self._progress(self._done, self.standing())
+
+    def standing(self) -> Standing:
+        """The sums so far."""
+        spot = self._spot or Spot("", "", 0, 0)
+        currency = self._model.price.currency if self._model.price else ""
+        return Standing(
+            *(self._errors, self._tokens, self.cost, currency),
+            *(spot.task, spot.language, spot.answered, spot.asked),
+            self._model.status(),
+        )
 
 
 class Recorder:
-    """Commits responses from a thread of its own, so that none waits longer than `GROUP_SECONDS` for the next one.
+    """Commits answers from a thread of its own, so that none waits longer than `GROUP_SECONDS` for the next one.
 
-    The thread is the only one that touches the run file while the recorder is open. It ends at the first failure, which
-    the next `put` raises, or leaving does.
+    The thread ends at the first failure, which the next `put` raises, or leaving does.
     """
 
-    def __init__(self, run: RunFile, committed: Progress) -> None:
+    def __init__(self, run: RunFile, tally: Tally) -> None:
         self._run = run
-        self._committed = committed
-        self._queue: queue.Queue[Response | None] = queue.Queue(maxsize=4 * GROUP_ROWS)
+        self._tally = tally
+        # No queue.Queue: its locks cost more for each answer than everything else here.
+        self._waiting: deque[Kept] = deque()
+        self._some = threading.Event()
+        self._last = threading.Event()
         self._pool = ThreadPoolExecutor(1, "recorder")
 
-    def put(self, response: Response | None) -> None:
-        """Hands over a response, or None as the last. Raises what kept an earlier one from being written."""
-        while not self._work.done():
-            with contextlib.suppress(queue.Full):
-                self._queue.put(response, timeout=1)
-                return
-        self._work.result()
+    def put(self, kept: Kept) -> None:
+        """Hands over an answer. Raises what kept an earlier one from being written."""
+        self._waiting.append(kept)
+        self._some.set()
+        while self._work.done() or len(self._waiting) > WAITING:
+            if self._work.done():
+                self._work.result()
+                raise AssertionError("the recorder ended before its last answer")
+            time.sleep(0.001)
 
     def _record(self) -> None:
-        count = 0
-        for group in iter(self._group, []):
-            self._run.record(group)
-            count += len(group)
-            self._committed(count)
-
-    def _group(self) -> list[Response]:
-        """The responses of the next `GROUP_SECONDS`, the time counted from the first; none at the end."""
-        group: list[Response] = []
-        due: float | None = None
-        while len(group) < GROUP_ROWS:
-            wait = None if due is None else due - time.monotonic()
-            if wait is not None and wait <= 0:
-                break
-            try:
-                response = self._queue.get(timeout=wait)
-            except queue.Empty:
-                break
-            if response is None:
-                self._queue.put(None)  # for the next call, which finds nothing before it
-                break
-            due = due or time.monotonic() + GROUP_SECONDS
-            group.append(response)
-        return group
+        while self._some.wait():
+            self._last.wait(GROUP_SECONDS)
+            last = self._last.is_set()  # looked at before the queue: what is put later is not lost
+            self._some.clear()
+            while group := [self._waiting.popleft() for _ in range(min(GROUP_ROWS, len(self._waiting)))]:
+                self._run.record([kept.response for kept in group], [kept.cost for kept in group])
+                self._tally.add(group)
+            if last:
+                return
 
     def __enter__(self) -> Self:
         self._work = self._pool.submit(self._record)
@@ -120,5 +308,6 @@ class Recorder:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         with self._pool, contextlib.suppress(*() if kind is None else (BenchError,)):
-            self.put(None)
+            self._last.set()
+            self._some.set()
             self._work.result()  # where something else ended the run, that is what the user should hear of

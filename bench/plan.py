@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 import languages
@@ -14,23 +14,83 @@ from bench.watch import Watch, unwatched
 from tasks import prompts, store
 from tasks.records import DataError, Repository, Sample, Task, Variety, by_hash, question_of
 
+KEPT = 50_000
+"""Samples that stay in memory, some 100 MB; the blocks of a longer plan are read again when they are needed."""
+
 
 @dataclass(frozen=True, slots=True)
-class Block:
-    """The samples of one task in one language, and what solved examples are taken from, where any are wanted."""
+class Content:
+    """The samples of a block in their order, and what solved examples are taken from, where any are wanted."""
 
-    task: Task
-    variety: Variety
     samples: tuple[Sample, ...]
     examples: tuple[Sample, ...] = ()
 
 
+class Shelf:
+    """Keeps the first blocks that are read, as many as fit, and the latest one."""
+
+    def __init__(self) -> None:
+        self._kept: dict[Block, Content] = {}
+        self._size = 0
+        self._latest: tuple[Block | None, Content] = (None, Content(()))
+
+    def content(self, block: Block) -> Content:
+        """What a block holds, from memory or from its files. Raises `UsageError` where data are missing or changed."""
+        if block in self._kept:
+            return self._kept[block]
+        if block != self._latest[0]:
+            self._latest = (block, _read(block))
+        content = self._latest[1]
+        if self._size + len(content.samples) <= KEPT:
+            self._kept[block] = content
+            self._size += len(content.samples)
+        return content
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Block:
+    """One task in one language: `limit` of its samples, and as many examples as `shots`. Read when it is looked at."""
+
+    task: Task
+    variety: Variety
+    limit: int | None = None
+    shots: int = 0
+    shelf: Shelf = field(default_factory=Shelf, repr=False)
+
+    @property
+    def samples(self) -> tuple[Sample, ...]:
+        """What is asked, in order."""
+        return self.shelf.content(self).samples
+
+    @property
+    def examples(self) -> tuple[Sample, ...]:
+        """What solved examples are taken from."""
+        return self.shelf.content(self).examples
+
+
+def _read(block: Block) -> Content:
+    task, variety = block.task, block.variety
+    try:
+        every = list(task.samples(variety))
+        samples = draw(every, block.limit)
+        examples = solved(task, variety, block.shots, every) if samples else ()
+    except DataError as error:
+        raise UsageError(f"{task.name} {variety.language}: {error}") from error
+    if task.held_out and not samples:
+        raise UsageError(f"{task.name} {variety.language}: held_out = {task.held_out} leaves no item to ask")
+    return Content(samples, examples)
+
+
 @dataclass(frozen=True, slots=True)
 class Style:
-    """How a run asks: in which language its prompts are, after how many solved examples."""
+    """How a run asks: in which language its prompts are, after how many solved examples, and how often.
+
+    Only answers that are generated are asked for more than once: a probability comes out the same.
+    """
 
     prompt_language: str = "english"
     shots: int = 0
+    repeats: int = 1
 
 
 ENGLISH = Style()
@@ -108,23 +168,16 @@ def load(
     limits: Mapping[str, int] = MappingProxyType({}),
     shots: int = 0,
 ) -> list[Block]:
-    """Reads the samples, a draw of `limit` of each task and language; `limits` are those of single tasks.
+    """The blocks, a draw of `limit` of each task and language; `limits` are those of single tasks.
 
-    Raises `UsageError` where data are missing or changed.
+    All are read once, so that what is missing or changed is told at once. Raises `UsageError`.
     """
-    blocks = []
+    blocks, shelf = [], Shelf()
     with watch("reading data", len(pairs)) as progress:
         for done, (task, variety) in enumerate(pairs, start=1):
-            try:
-                every = list(task.samples(variety))
-                samples = draw(every, limit or limits.get(task.name))
-                examples = solved(task, variety, shots, every) if samples else ()
-            except DataError as error:
-                raise UsageError(f"{task.name} {variety.language}: {error}") from error
-            if task.held_out and not samples:
-                raise UsageError(f"{task.name} {variety.language}: held_out = {task.held_out} leaves no item to ask")
-            if samples:
-                blocks.append(Block(task, variety, samples, examples))
+            block = Block(task, variety, limit or limits.get(task.name), shots, shelf)
+            if block.samples:
+                blocks.append(block)
             progress(done)
     return blocks
 
@@ -171,20 +224,32 @@ def answer_mode(task: Task, capabilities: Capabilities, asked: Mode | None) -> M
 
 
 def requests(
-    blocks: Iterable[Block], capabilities: Capabilities, asker: Asker, asked: Mode | None, style: Style = ENGLISH
-) -> tuple[list[Request], dict[str, str]]:
-    """The requests for one model in plan order, and the tasks that it cannot be asked with the reason."""
-    made: list[Request] = []
-    dropped: dict[str, str] = {}
+    blocks: Iterable[Block],
+    capabilities: Capabilities,
+    asker: Asker,
+    asked: Mode | None,
+    style: Style = ENGLISH,
+    left_out: MutableMapping[str, str] | None = None,
+) -> Iterator[tuple[Block, list[Request]]]:
+    """The requests for one model in plan order, block by block.
+
+    `left_out` is told of the tasks that the model cannot be asked, with the reason.
+    """
     for block in blocks:
         try:
             mode = answer_mode(block.task, capabilities, asked)
             asking = _asking(block, style)
         except CannotAnswer as reason:
-            dropped[block.task.name] = str(reason)
+            if left_out is not None:
+                left_out[block.task.name] = str(reason)
         else:
-            made.extend(request(block.task, sample, mode, asker, asking) for sample in block.samples)
-    return made, dropped
+            times = style.repeats if mode == "generate" else 1
+            made = (
+                request(block.task, sample, mode, asker, asking, repeat)
+                for repeat in range(times)
+                for sample in block.samples
+            )
+            yield block, list(made)
 
 
 def _asking(block: Block, style: Style) -> Asking:

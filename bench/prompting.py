@@ -23,12 +23,13 @@ class Asker:
     """What of a model goes into a request's identity.
 
     `decoding` ends in "|options:+N" where options are shown N places further on (see `rotated`): answers with another
-    order are another run.
+    order are another run. `reasoning_tokens` is the room for thinking on top of a task's own limit.
     """
 
     revision: str
     template: str
     decoding: str
+    reasoning_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,13 +112,15 @@ def continuations(task: Task, sample: Sample, mode: Mode) -> tuple[str, ...]:
     return tuple(f" {text}" for text in shown)
 
 
-def request(task: Task, sample: Sample, mode: Mode, asker: Asker, asking: Asking | None = None) -> Request:
-    """The request for one sample. Its id is the hash of everything that could change the answer."""
+def request(
+    task: Task, sample: Sample, mode: Mode, asker: Asker, asking: Asking | None = None, repeat: int = 0
+) -> Request:
+    """The request for one sample. Its id is the hash of everything that could change the answer, and `repeat`."""
     asking = asking or Asking(task.prompt)
     places = rotation(asker.decoding) if mode != "loglikelihood" else 0
     prompt = render(task, sample, mode, asking, places)
     scored = continuations(task, sample, mode)
-    max_tokens = 0 if scored else task.max_tokens
+    max_tokens = 0 if scored else task.max_tokens + asker.reasoning_tokens
     stop = _stop(task, asker, asking) if max_tokens else ()
     shown = tuple(sample.options[index] for index in order(task, sample, places))
     identity = [
@@ -125,6 +128,7 @@ def request(task: Task, sample: Sample, mode: Mode, asker: Asker, asking: Asking
         *(sample.id, mode, asking.prompt.language, asking.prompt.version),
         *(prompt, scored, sample.input, shown, max_tokens),
         *([] if stop == _EMPTY_LINE or not max_tokens else [stop]),
+        *([{"repeat": repeat}] if repeat else []),
     ]
     return Request(
         id=hashlib.sha256(json.dumps(identity, ensure_ascii=True).encode()).hexdigest()[:32],
@@ -142,6 +146,7 @@ def request(task: Task, sample: Sample, mode: Mode, asker: Asker, asking: Asking
         prompt_language=asking.prompt.language,
         shots=len(asking.examples),
         rotation=places,
+        repeat=repeat,
     )
 
 

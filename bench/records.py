@@ -27,8 +27,8 @@ class Request:
     `prompt` is what a language model sees. In the modes `loglikelihood` and `first_token` each of `continuations` is
     scored after it; in `generate` there are none. A backend with the capability `raw` reads `input` (the sample's own
     text) and `options` instead. `options` stand in the order in which they are shown, `rotation` places further on than
-    in the data. `prompt_language` and `shots` say how it was asked; `repeat` counts, from 0, how often the very same was
-    asked before. `id` is the hash of everything that could change the answer.
+    in the data. `prompt_language` and `shots` say how it was asked; `repeat` counts, from 0, how often the very same
+    was asked before. `id` is the hash of everything that could change the answer.
     """
 
     id: str
@@ -53,10 +53,10 @@ class Request:
 class Response:
     """What the model answered to one request.
 
-    `loglikelihoods` holds one natural-log probability per continuation. `text` is the answer, `reasoning` what the model
-    thought before it, where the two can be told apart. Token counts are None where the backend does not know them:
-    `output_tokens` has the `reasoning_tokens` in it, `prompt_tokens` the `cached_tokens`, which some providers sell for
-    less. `reason` says why a response was skipped or failed. `seconds` is this request's share of the time that its
+    `loglikelihoods` holds one natural-log probability per continuation. `text` is the answer, `reasoning` what the
+    model thought before it, where the two can be told apart. Token counts are None where the backend does not know
+    them: `output_tokens` has the `reasoning_tokens` in it, `prompt_tokens` the `cached_tokens`, which some providers
+    sell for less. `reason` says why a response was skipped or failed. `seconds` is this request's share of the time that its
     batch took. `attempts` is how often it was sent until this came back.
     """
 
@@ -102,6 +102,11 @@ class Cell:
     well the identifier knows this language. `native_digits` and `other_digits` count answers by the digits that
     they write. Of hard rules: `violations`, and the exact 95 % upper bound of their share. `position_bias` is the
     standard deviation of the recall over the places in which the right option stood.
+
+    With `repeats`, every item was asked so often: `n` still counts items, the value is over all answers, and
+    `repeat_deviation` is the standard deviation of the values that single repeats came to. `unfinished` answers were
+    cut off before they said anything that counts. `cost` is what the answers cost in `currency`, and `cost_per_correct`
+    that for each right one.
     """
 
     model: str
@@ -147,4 +152,11 @@ class Cell:
     violations: int | None = None
     violation_bound: float | None = None
     position_bias: float | None = None
+    repeats: int = 1
+    repeat_deviation: float | None = None
+    unfinished: int = 0
+    reasoning_tokens: int | None = None
+    cost: float | None = None
+    currency: str = ""
+    cost_per_correct: float | None = None
     reasons: Mapping[str, str] = field(default_factory=dict)

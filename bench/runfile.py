@@ -9,9 +9,11 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
+import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import chain, repeat
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -19,41 +21,28 @@ from typing import IO, Any, Self
 import portalocker
 
 from bench.records import BenchError, Cell, Mode, Request, Response, Score, UsageError
+from bench.runfile_schema import VERSION, connect, explain
 
-APPLICATION_ID = 0x42454E43  # "BENC"
-VERSION = 1
 SUFFIX = ".run.db"
+PARAMETERS = 500
+"""Values in one statement; SQLite takes 999 at least."""
 
-SCHEMA = """
-CREATE TABLE manifest (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
-CREATE TABLE invocations (
-    id INTEGER PRIMARY KEY, started TEXT NOT NULL, ended TEXT, outcome TEXT, command_line TEXT NOT NULL,
-    versions TEXT NOT NULL, hardware TEXT NOT NULL) STRICT;
-CREATE TABLE datasets (
-    dataset TEXT NOT NULL, file TEXT NOT NULL, sha256 TEXT NOT NULL, locked INTEGER NOT NULL,
-    PRIMARY KEY (dataset, file)) STRICT;
-CREATE TABLE samples (id TEXT PRIMARY KEY, hash TEXT NOT NULL, cluster TEXT NOT NULL) STRICT, WITHOUT ROWID;
-CREATE TABLE requests (
-    position INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, sample TEXT NOT NULL REFERENCES samples(id),
-    mode TEXT NOT NULL, prompt TEXT, prompt_language TEXT NOT NULL, shots INTEGER NOT NULL) STRICT;
-CREATE TABLE responses (
-    request TEXT PRIMARY KEY REFERENCES requests(id), status TEXT NOT NULL, finish TEXT NOT NULL, text TEXT NOT NULL,
-    loglikelihoods TEXT, reason TEXT NOT NULL, prompt_tokens INTEGER, output_tokens INTEGER, seconds REAL,
-    received REAL NOT NULL) STRICT, WITHOUT ROWID;
-CREATE TABLE scores (
-    request TEXT NOT NULL REFERENCES requests(id), metric TEXT NOT NULL, outcome TEXT NOT NULL,
-    statistics TEXT NOT NULL, PRIMARY KEY (request, metric)) STRICT, WITHOUT ROWID;
-CREATE TABLE cells (position INTEGER PRIMARY KEY, cell TEXT NOT NULL) STRICT;
-"""
+COLUMNS = (
+    *("status", "finish", "text", "loglikelihoods", "reason", "prompt_tokens", "output_tokens", "seconds", "received"),
+    *("reasoning", "reasoning_tokens", "cached_tokens", "attempts", "cost"),
+)
 
 # An error is infrastructure: it is asked again, and only an error is ever written over.
-RECORD = """
-INSERT INTO responses VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (request) DO UPDATE SET
-    status = excluded.status, finish = excluded.finish, text = excluded.text, loglikelihoods = excluded.loglikelihoods,
-    reason = excluded.reason, prompt_tokens = excluded.prompt_tokens, output_tokens = excluded.output_tokens,
-    seconds = excluded.seconds, received = excluded.received
+RECORD = f"""
+INSERT INTO responses (request, {", ".join(COLUMNS)}) VALUES (?{", ?" * len(COLUMNS)})
+ON CONFLICT (request) DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in COLUMNS)}
 WHERE responses.status = 'error'
-"""
+"""  # noqa: S608 - names of columns, and nothing else
+
+RESPONSE = (
+    "requests.id, status, text, loglikelihoods, finish, reason, prompt_tokens, output_tokens, seconds, reasoning, "
+    "reasoning_tokens, cached_tokens, attempts"
+)
 
 
 class RunFileError(BenchError):
@@ -79,6 +68,31 @@ class SampleFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """What a cell is about: `task` is name@version, the rest is how it was asked. `id` is the run file's."""
+
+    id: int
+    task: str
+    language: str
+    variety: str
+    mode: Mode
+    prompt_language: str
+    shots: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One request of a place with what the run keeps of its sample, and the response, None where there is none yet."""
+
+    sample: str
+    facts: SampleFacts
+    repeat: int
+    response: Response | None
+    request: str
+    cost: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Planned:
     """A request as it is planned. `prompt` is None where its text may not be kept."""
 
@@ -94,13 +108,19 @@ class RunFile:
         self.path = path
         self._connection = connection
         self._lock = lock
+        self._places: dict[tuple[str | int, ...], int] = {}
+        self._turn = threading.RLock()  # the recorder writes while the plan is read on
+        self.notes: MutableMapping[str, str] = _Notes(self)
 
     @classmethod
-    def open(cls, path: Path, identity: Identity) -> Self:
-        """Opens the run for writing, or starts it.
+    def open(cls, path: Path, identity: Identity | None) -> Self:
+        """Opens the run for writing, or starts it; without an identity, whatever run the file holds.
 
-        Raises `UsageError` where the file is another run's, damaged, newer than the program, or in use.
+        A file of an older version is brought up to date. Raises `UsageError` where the file is another run's, damaged,
+        newer than the program, or in use.
         """
+        if identity is None:
+            cls._refuse_none(path)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -115,17 +135,21 @@ class RunFile:
             raise UsageError(f"cannot write {path}: {error.strerror}") from error
         with contextlib.ExitStack() as undo:
             undo.callback(lock.release)
-            run = cls(path, _connect(path, write=True), lock)
-            run._check_identity(identity)
+            run = cls(path, connect(path, write=True), lock)
+            run._check_identity(identity or run.identity())
             undo.pop_all()
         return run
 
     @classmethod
     def read(cls, path: Path) -> Self:
         """Opens the run for reading only. Raises `UsageError` where there is no such run."""
+        cls._refuse_none(path)
+        return cls(path, connect(path, write=False), None)
+
+    @staticmethod
+    def _refuse_none(path: Path) -> None:
         if not path.is_file():
             raise UsageError(f"no run file {path}; `python -m bench list runs` shows those in a folder")
-        return cls(path, _connect(path, write=False), None)
 
     def _check_identity(self, identity: Identity) -> None:
         found = self.manifest()
@@ -146,6 +170,11 @@ class RunFile:
     def manifest(self) -> dict[str, Any]:
         """What the run is of: model, revision, template, decoding, format."""
         return {key: json.loads(value) for key, value in self._query("SELECT key, value FROM manifest")}
+
+    def describe(self, key: str, value: object) -> None:
+        """Keeps something else of the model in the manifest, in place of what was there: its facts, its price."""
+        with self._writing() as connection:
+            connection.execute("INSERT OR REPLACE INTO manifest VALUES (?, ?)", (key, json.dumps(value)))
 
     def identity(self) -> Identity:
         """What makes this run the run it is."""
@@ -204,34 +233,77 @@ class RunFile:
 
         Cells of the plan as it was go: they no longer say what the file holds.
         """
+        if not self._places:
+            self._places = {_where(place): place.id for place in self.places()}
+        places = dict(self._places)  # a transaction that fails leaves none behind
         with self._writing() as connection:
             before = connection.total_changes
             for one in planned:
                 request, known = one.request, one.sample
+                # The sample's id has the task's version in it, which the request does not.
+                where = (
+                    *(request.sample.partition("/")[0], request.language, request.variety),
+                    *(request.mode, request.prompt_language, request.shots),
+                )
+                if where not in places:
+                    cursor = connection.execute(
+                        "INSERT INTO places (task, language, variety, mode, prompt_language, shots)"
+                        " VALUES (?, ?, ?, ?, ?, ?)",
+                        where,
+                    )
+                    places[where] = cursor.lastrowid or 0
                 sample = (request.sample, known.hash, known.cluster)
                 connection.execute("INSERT OR IGNORE INTO samples VALUES (?, ?, ?)", sample)
                 connection.execute(
-                    "INSERT OR IGNORE INTO requests (id, sample, mode, prompt, prompt_language, shots)"
-                    " VALUES (?, ?, ?, ?, ?, ?)",
-                    (request.id, request.sample, request.mode, one.prompt, request.prompt_language, request.shots),
+                    "INSERT OR IGNORE INTO requests (id, sample, place, repeat, prompt) VALUES (?, ?, ?, ?, ?)",
+                    (request.id, request.sample, places[where], request.repeat, one.prompt),
                 )
             if connection.total_changes > before:
                 connection.execute("DELETE FROM cells")
+        self._places = places
 
-    def answered(self) -> set[str]:
-        """The ids of requests that need no asking again."""
-        return {row[0] for row in self._query("SELECT request FROM responses WHERE status <> 'error'")}
+    def places(self) -> list[Place]:
+        """Everything that cells are about, in the order in which it was first planned."""
+        rows = self._query("SELECT id, task, language, variety, mode, prompt_language, shots FROM places ORDER BY id")
+        return [Place(*row) for row in rows]
 
-    def record(self, responses: Sequence[Response]) -> None:
-        """Writes a group of responses in one transaction. Raises `RunFileError`, then nothing of the group is kept."""
+    def counts(self) -> tuple[int, int]:
+        """How many requests are planned, and how many of them need no asking again."""
+        ((planned,),) = self._query("SELECT count(*) FROM requests")
+        ((answered,),) = self._query("SELECT count(*) FROM responses WHERE status <> 'error'")
+        return planned, answered
+
+    def answered(self, requests: Sequence[str] | None = None) -> set[str]:
+        """The ids of requests that need no asking again; of all, or of those given."""
+        if requests is None:
+            return {row[0] for row in self._query("SELECT request FROM responses WHERE status <> 'error'")}
+        found: set[str] = set()
+        for at in range(0, len(requests), PARAMETERS):
+            some = requests[at : at + PARAMETERS]
+            marks = ",".join("?" * len(some))
+            sql = f"SELECT request FROM responses WHERE status <> 'error' AND request IN ({marks})"  # noqa: S608
+            found.update(row[0] for row in self._query(sql, some))
+        return found
+
+    def spent(self) -> float:
+        """What the recorded answers cost, as far as that is known."""
+        ((cost,),) = self._query("SELECT total(cost) FROM responses")
+        return float(cost)
+
+    def record(self, responses: Iterable[Response], costs: Iterable[float | None] = ()) -> None:
+        """Writes a group of responses in one transaction, each with its cost where costs are given.
+
+        Raises `RunFileError`, then nothing of the group is kept.
+        """
         received = time.time()
         rows = [
             (
                 *(answer.request, answer.status, answer.finish, answer.text),
                 json.dumps(answer.loglikelihoods) if answer.loglikelihoods else None,
                 *(answer.reason, answer.prompt_tokens, answer.output_tokens, answer.seconds, received),
+                *(answer.reasoning, answer.reasoning_tokens, answer.cached_tokens, answer.attempts, cost),
             )
-            for answer in responses
+            for answer, cost in zip(responses, chain(costs, repeat(None)), strict=False)
         ]
         with self._writing() as connection:
             connection.executemany(RECORD, rows)
@@ -239,11 +311,14 @@ class RunFile:
 
     def planned(self) -> list[tuple[str, str, Mode, str, int]]:
         """(request, sample, mode, prompt language, shots) of every request, in plan order."""
-        return self._query("SELECT id, sample, mode, prompt_language, shots FROM requests ORDER BY position")
+        return self._query(
+            "SELECT requests.id, sample, mode, prompt_language, shots FROM requests"
+            " JOIN places ON places.id = requests.place ORDER BY position"
+        )
 
-    def prompts(self) -> dict[str, str | None]:
-        """Request -> its prompt, None where the licence keeps the text out of the file."""
-        return dict(self._query("SELECT id, prompt FROM requests"))
+    def prompts(self, place: Place) -> dict[str, str | None]:
+        """Request -> its prompt, None where the licence keeps the text out of the file; of one place."""
+        return dict(self._query("SELECT id, prompt FROM requests WHERE place = ?", (place.id,)))
 
     def samples(self) -> dict[str, SampleFacts]:
         """Sample id -> what the run keeps of it."""
@@ -252,31 +327,58 @@ class RunFile:
     def responses(self) -> Iterator[Response]:
         """Every recorded response, in plan order."""
         rows = self._query(
-            "SELECT request, status, finish, text, loglikelihoods, reason, prompt_tokens, output_tokens, seconds"
-            " FROM requests JOIN responses ON responses.request = requests.id ORDER BY position"
+            f"SELECT {RESPONSE} FROM requests JOIN responses ON responses.request = requests.id"  # noqa: S608
+            " ORDER BY position"
         )
-        for request, status, finish, text, loglikelihoods, reason, prompt_tokens, output_tokens, seconds in rows:
-            scored = tuple(json.loads(loglikelihoods)) if loglikelihoods else ()
-            yield Response(request, status, text, scored, finish, reason, prompt_tokens, output_tokens, seconds)
+        yield from (_response(*row) for row in rows)
 
-    def replace_scores(self, scores: Iterable[Score], cells: Iterable[Cell]) -> None:
-        """Puts the scores and cells in place of any that are there, in one transaction."""
+    def answers(self, place: Place) -> list[Answer]:
+        """Every request of one place in plan order, with its answer."""
+        rows = self._query(
+            f"SELECT sample, hash, cluster, repeat, requests.id, cost, {RESPONSE} FROM requests"  # noqa: S608
+            " JOIN samples ON samples.id = requests.sample"
+            " LEFT JOIN responses ON responses.request = requests.id WHERE place = ? ORDER BY position",
+            (place.id,),
+        )
+        return [
+            Answer(
+                sample,
+                SampleFacts(digest, cluster),
+                repeat_number,
+                _response(*row) if row[1] is not None else None,
+                request,
+                cost,
+            )
+            for sample, digest, cluster, repeat_number, request, cost, *row in rows
+        ]
+
+    @contextlib.contextmanager
+    def rescoring(self) -> Iterator[Callable[[Iterable[Score], Iterable[Cell]], None]]:
+        """One transaction in which scores and cells take the place of those that are there.
+
+        What it yields adds the scores and cells of one place; where anything fails, the old ones stay.
+        """
         with self._writing() as connection:
             connection.execute("DELETE FROM scores")
             connection.execute("DELETE FROM cells")
-            connection.executemany(
-                "INSERT INTO scores VALUES (?, ?, ?, ?)",
-                ((score.request, score.metric, score.outcome, json.dumps(score.statistics)) for score in scores),
-            )
-            connection.executemany(
-                "INSERT INTO cells (cell) VALUES (?)", ((json.dumps(asdict(cell)),) for cell in cells)
-            )
 
-    def scores(self) -> list[Score]:
-        """Every score, in plan order."""
+            def keep(scores: Iterable[Score], cells: Iterable[Cell]) -> None:
+                connection.executemany(
+                    "INSERT INTO scores VALUES (?, ?, ?, ?)",
+                    ((score.request, score.metric, score.outcome, json.dumps(score.statistics)) for score in scores),
+                )
+                connection.executemany(
+                    "INSERT INTO cells (cell) VALUES (?)", ((json.dumps(asdict(cell)),) for cell in cells)
+                )
+
+            yield keep
+
+    def scores(self, place: Place | None = None) -> list[Score]:
+        """Every score in plan order, or every score of one place."""
         rows = self._query(
             "SELECT request, metric, outcome, statistics FROM requests JOIN scores ON scores.request = requests.id"
-            " ORDER BY position, metric"
+            " WHERE ?1 IS NULL OR place = ?1 ORDER BY position, metric",
+            (place.id if place else None,),
         )
         return [Score(request, metric, outcome, tuple(json.loads(made))) for request, metric, outcome, made in rows]
 
@@ -291,16 +393,23 @@ class RunFile:
                 self._connection.backup(copied)
                 copied.execute("PRAGMA journal_mode = DELETE")
         except sqlite3.DatabaseError as error:
-            raise RunFileError(_explain(target, error)) from error
+            raise RunFileError(explain(target, error)) from error
 
-    def _query(self, sql: str) -> list[Any]:
+    def _query(self, sql: str, values: Sequence[object] = ()) -> list[Any]:
         try:
-            return self._connection.execute(sql).fetchall()
+            with self._turn:
+                return self._connection.execute(sql, values).fetchall()
         except sqlite3.DatabaseError as error:
-            raise RunFileError(_explain(self.path, error)) from error
+            raise RunFileError(explain(self.path, error)) from error
 
-    def _writing(self) -> _Transaction:
-        return _Transaction(self.path, self._connection)
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        """A transaction whose failures name the file and say what to do."""
+        try:
+            with self._turn, self._connection:
+                yield self._connection
+        except sqlite3.DatabaseError as error:
+            raise RunFileError(explain(self.path, error)) from error
 
     def close(self) -> None:
         """Folds the WAL into the file and lets go of it."""
@@ -324,63 +433,41 @@ class RunFile:
         self.close()
 
 
-class _Transaction:
-    """A sqlite3 transaction whose failures name the file and say what to do."""
+class _Notes(MutableMapping[str, str]):
+    """What a backend keeps in the run file from one invocation to the next; on disk as soon as it is written."""
 
-    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
-        self._path = path
-        self._connection = connection
+    def __init__(self, run: RunFile) -> None:
+        self._run = run
 
-    def __enter__(self) -> sqlite3.Connection:
-        return self._connection.__enter__()
+    def __getitem__(self, key: str) -> str:
+        rows = self._run._query("SELECT value FROM notes WHERE key = ?", (key,))
+        if not rows:
+            raise KeyError(key)
+        (value,) = rows[0]
+        return str(value)
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        try:
-            self._connection.__exit__(kind, error, trace)
-        except sqlite3.DatabaseError as failed:
-            raise RunFileError(_explain(self._path, failed)) from failed
-        if isinstance(error, sqlite3.DatabaseError):
-            raise RunFileError(_explain(self._path, error)) from error
+    def __setitem__(self, key: str, value: str) -> None:
+        with self._run._writing() as connection:
+            connection.execute("INSERT OR REPLACE INTO notes VALUES (?, ?)", (key, value))
+
+    def __delitem__(self, key: str) -> None:
+        self[key]  # raises KeyError where there is none
+        with self._run._writing() as connection:
+            connection.execute("DELETE FROM notes WHERE key = ?", (key,))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter([key for (key,) in self._run._query("SELECT key FROM notes ORDER BY key")])
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
 
 
-def _connect(path: Path, *, write: bool) -> sqlite3.Connection:
-    """Opens and checks the file. A new or empty one gets the schema when it may be written."""
-    try:
-        connection = sqlite3.connect(
-            path if write else f"{path.resolve().as_uri()}?mode=ro", uri=not write, check_same_thread=False
-        )
-    except sqlite3.OperationalError as error:
-        raise UsageError(f"cannot open {path}: {error}") from error
-    try:
-        (pages,) = connection.execute("PRAGMA page_count").fetchone()
-        if pages == 0 and write:
-            connection.executescript(
-                f"BEGIN; PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}; {SCHEMA} COMMIT;"
-            )
-        (application,) = connection.execute("PRAGMA application_id").fetchone()
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if application != APPLICATION_ID:
-            raise UsageError(f"{path} is not a run file of this program; name another file")
-        if version > VERSION:
-            raise UsageError(
-                f"{path} was written by a newer version of this program (format {version}, known {VERSION})"
-            )
-        (health,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-        if health != "ok":
-            raise sqlite3.DatabaseError(health.splitlines()[-1])
-        if write:
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = NORMAL")
-            connection.execute("PRAGMA busy_timeout = 5000")
-    except sqlite3.DatabaseError as error:
-        connection.close()
-        raise UsageError(_explain(path, error)) from error
-    except UsageError:
-        connection.close()
-        raise
-    return connection
+def _where(place: Place) -> tuple[str | int, ...]:
+    return (place.task, place.language, place.variety, place.mode, place.prompt_language, place.shots)
+
+
+def _response(request: str, status: Any, text: str, loglikelihoods: str | None, finish: Any, *rest: Any) -> Response:
+    return Response(request, status, text, tuple(json.loads(loglikelihoods)) if loglikelihoods else (), finish, *rest)
 
 
 UNREADABLE = (
@@ -401,20 +488,6 @@ def reading(path: Path) -> Iterator[None]:
         raise UsageError(
             f"{path} does not read as a run of this program ({error}); run again, or rescore it"
         ) from error
-
-
-def _explain(path: Path, error: sqlite3.DatabaseError) -> str:
-    """What an SQLite error means for somebody who wants to go on."""
-    text = str(error)
-    if "full" in text:
-        return f"no room left on the disk of {path}: what was answered so far is safe; make room and run again"
-    if "readonly" in text or "unable to open" in text:
-        return f"cannot write {path}: permission denied"
-    if "locked" in text:
-        return f"{path} is held by another program: {text}"
-    if "malformed" in text or "not a database" in text or "rror in file" in text:
-        return f"{path} is damaged or cut short ({text}); restore a copy; a run can also begin anew in another file"
-    return f"{path}: {text}"
 
 
 def _now() -> str:

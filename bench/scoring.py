@@ -27,11 +27,13 @@ FIDELITY = "fidelity"
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """A sample, the mode in which it was asked, and the response."""
+    """A sample, the mode in which it was asked, the response, how often it was asked before, and the answer's cost."""
 
     sample: Sample
     mode: Mode
     response: Response
+    repeat: int = 0
+    cost: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,10 +227,14 @@ def _likeliest(answered: Sequence[Answered]) -> list[int | None]:
 def _outcome(response: Response, *, found: bool) -> Outcome:
     if found:
         return "scored"
+    if response.finish == "length":
+        return "truncated"  # it was cut off before it came to its answer
     return "unparsed" if response.text.strip() else _silent(response)
 
 
 def _silent(response: Response) -> Outcome:
+    if response.finish == "length":
+        return "truncated"
     return "refused" if response.finish == "filter" else "empty"
 
 

@@ -8,19 +8,18 @@ import os
 import platform
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from importlib import metadata
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import tasks
 from bench import prompting, scoring, summary
-from bench.execution import Outcome, execute
-from bench.models.base import Model
+from bench.execution import Bounds, Outcome, Totals, execute
+from bench.models.base import Model, worded
 from bench.plan import ENGLISH, Block, Style, requests
-from bench.records import BenchError, Cell, Mode, Request, Response, Score, UsageError
-from bench.runfile import Identity, Planned, RunFile, SampleFacts
+from bench.records import BenchError, Mode, Request, Response, UsageError
+from bench.runfile import Identity, Place, Planned, RunFile, SampleFacts
 from bench.watch import Watch, unwatched
 from tasks import DataError, Sample, Task, Variety
 
@@ -39,7 +38,9 @@ def training(task: str, language: str, variety: str) -> tuple[Sample, ...]:
 
 def asker(model: Model, rotation: int = 0) -> prompting.Asker:
     """What of the model goes into a request's identity."""
-    return prompting.Asker(model.revision, model.template, prompting.with_rotation(model.decoding, rotation))
+    room = model.capabilities.reasoning_tokens
+    decoding = worded(model.decoding, reasoning=room or None)
+    return prompting.Asker(model.revision, model.template, prompting.with_rotation(decoding, rotation), room)
 
 
 def perform(
@@ -51,53 +52,106 @@ def perform(
     *,
     style: Style = ENGLISH,
     rotation: int = 0,
+    bounds: Bounds = Bounds(),
+    facts: object = None,
 ) -> Outcome:
     """Runs a model over the blocks into the run file at `path`, then scores everything that the file holds.
 
-    Options are shown `rotation` places further on.
+    Options are shown `rotation` places further on. `facts`, where given, is what is known of the model, as JSON has it.
 
     Raises `UsageError` for a plan or file that does not fit, `BenchError` where answers cannot be kept; what was
     answered until then is in the file.
     """
-    asking = asker(model, rotation)
-    planned, left_out = requests(blocks, model.capabilities, asking, mode, style)
-    if not planned:
+    if bounds.max_cost is not None and model.price is None:
         raise UsageError(
-            f"{model.name} can answer none of the tasks: {next(iter(left_out.values()), 'none has items')}"
+            f"{model.name} has no known price to hold --max-cost against; give it in a model file: [price]"
         )
-    model.check(planned)
-    with RunFile.open(path, Identity(model.name, model.revision, model.template, asking.decoding)) as run:
-        known = {sample.id: sample for block in blocks for sample in block.samples}
-        known |= _earlier(run, known)
+    plan = Plan(model, blocks, mode, style, asker(model, rotation))
+    if not any(plan):  # the first request is enough to know
+        raise UsageError(
+            f"{model.name} can answer none of the tasks: {next(iter(plan.left_out.values()), 'none has items')}"
+        )
+    model.check(request for group in plan for request in group)
+    with RunFile.open(path, Identity(model.name, model.revision, model.template, plan.asker.decoding)) as run:
         run.add_datasets(_fingerprints(blocks))
-        run.add_plan(_planned(planned, blocks))
+        totals = plan.write(run)
+        _check_earlier(run, blocks)
+        _describe(run, model, facts)
         invocation = run.begin(sys.argv[1:], versions(), hardware())
         ended = "interrupted"
         try:
-            with watch(model.name, len(planned)) as progress:
-                outcome = execute(model, planned, run, progress)
+            with watch(model.name, totals.planned) as progress:
+                outcome = execute(model, plan, run, progress, totals, bounds)
             if outcome.asked or not run.cells():
-                rescore(run, known, watch)
+                rescore(run, blocks, watch)
             ended = "errors" if outcome.errors or outcome.stopped else "complete"
         except BenchError:
             ended = "failed"
             raise
         finally:
             _note_end(run, invocation, ended)
-    return replace(outcome, left_out=left_out)
+    return replace(outcome, left_out=plan.left_out)
 
 
-def _earlier(run: RunFile, known: Mapping[str, Sample]) -> dict[str, Sample]:
-    """The samples of what the file was asked before and is not asked now: they are scored again with the rest.
+class Plan(Iterable[list[Request]]):
+    """What one model is asked, block by block. Made anew each time it is gone through, so that it may be of any length.
 
-    Read before anything is asked, so that data which are missing are told now and not hours later.
+    `left_out` has the tasks that the model cannot be asked, with the reason, once it was gone through.
     """
-    found: dict[str, Sample] = {}
-    for (versioned, language, variety, *_), members in _asked(run).items():
-        if not all(identity in known or identity in found for _, identity in members):
-            task = _declared(versioned)
-            found |= _samples(task, _variety(task, language, variety))
-    return found
+
+    def __init__(
+        self, model: Model, blocks: Sequence[Block], mode: Mode | None, style: Style, asker: prompting.Asker
+    ) -> None:
+        self.left_out: dict[str, str] = {}
+        self.asker = asker
+        self._blocks = blocks
+        self._how = (model.capabilities, asker, mode, style)
+
+    def _requests(self) -> Iterator[tuple[Block, list[Request]]]:
+        return requests(self._blocks, *self._how, self.left_out)
+
+    def __iter__(self) -> Iterator[list[Request]]:
+        return (made for _, made in self._requests())
+
+    def write(self, run: RunFile) -> Totals:
+        """Puts the plan into the run file; a longer one extends what is there."""
+        planned, earlier = 0, 0
+        for block, made in self._requests():
+            run.add_plan(_planned(block, made))
+            planned += len(made)
+            earlier += len(run.answered([request.id for request in made]))
+        return Totals(planned, earlier)
+
+
+def _planned(block: Block, made: Iterable[Request]) -> Iterator[Planned]:
+    known = {sample.id: sample for sample in block.samples}
+    for request in made:
+        sample = known[request.sample]
+        kept = request.prompt if block.task.access == "open" else None
+        yield Planned(request, SampleFacts(prompting.digest(sample), sample.cluster), kept)
+
+
+def _describe(run: RunFile, model: Model, facts: object) -> None:
+    """Keeps what is known of the model; what an earlier invocation knew stays where this one knows nothing."""
+    if facts is not None:
+        run.describe("facts", facts)
+    if model.price is not None:
+        run.describe("price", asdict(model.price))
+
+
+def _check_earlier(run: RunFile, blocks: Iterable[Block]) -> None:
+    """Reads what the file was asked before and is not asked now, for it is scored again with the rest.
+
+    Before anything is asked, so that data which are missing are told now and not hours later.
+    """
+    now = {_about(block) for block in blocks}
+    for place in run.places():
+        if (place.task, place.language, place.variety) not in now:
+            _samples(place)
+
+
+def _about(block: Block) -> tuple[str, str, str]:
+    return f"{block.task.name}@{block.task.version}", block.variety.language, block.variety.variety
 
 
 def _note_end(run: RunFile, invocation: int, ended: str) -> None:
@@ -106,92 +160,75 @@ def _note_end(run: RunFile, invocation: int, ended: str) -> None:
         run.end(invocation, ended)
 
 
-def _planned(planned: Iterable[Request], blocks: Iterable[Block]) -> Iterator[Planned]:
-    known = {sample.id: (block.task, sample) for block in blocks for sample in block.samples}
-    for request in planned:
-        task, sample = known[request.sample]
-        kept = request.prompt if task.access == "open" else None
-        yield Planned(request, SampleFacts(prompting.digest(sample), sample.cluster), kept)
-
-
 def _fingerprints(blocks: Iterable[Block]) -> Iterator[tuple[str, str, str, bool]]:
     seen = set()
     for block in blocks:
         source = block.task.source
-        splits: list[tasks.Split] = ["test", "train"] if block.examples and not block.task.held_out else ["test"]
+        splits: list[tasks.Split] = ["test"]
+        if block.shots and "train" in block.task.splits and block.examples and not block.task.held_out:
+            splits.append("train")
         for file, sha in (pair for split in splits for pair in source.fingerprint(block.variety, split).items()):
             if (source.dataset, file) not in seen:
                 seen.add((source.dataset, file))
                 yield source.dataset, file, sha, source.is_locked(file)
 
 
-def rescore(run: RunFile, known: Mapping[str, Sample] = MappingProxyType({}), watch: Watch = unwatched) -> list[Cell]:
+def rescore(run: RunFile, blocks: Iterable[Block] = (), watch: Watch = unwatched) -> int:
     """Scores every response of the run from the locked data and stores scores and cells; asks no model anything.
 
-    `known` are samples by id that were read already; the others are read from the data. Raises `UsageError` where the
-    data are not those that the run was made with.
+    One task and language at a time; what `blocks` hold is not read again. Returns the number of cells. Raises
+    `UsageError` where the data are not those that the run was made with; then the old scores stay.
     """
     manifest = run.manifest()
-    model, places = manifest["model"], _asked(run)
     rotation = prompting.rotation(manifest["decoding"])
-    scores: list[Score] = []
-    cells: list[Cell] = []
-    with watch(f"{model} (scoring)", len(places)) as progress:
-        for done, group in enumerate(_groups(run, model, places, known), start=1):
-            made = scoring.score(group.task, group.answered, rotation)
-            scores.extend(made)
-            cells.extend(summary.cells(group, made, rotation))
+    currency = manifest.get("price", {}).get("currency", "")
+    at_hand = {_about(block): block for block in blocks}
+    places, count = run.places(), 0
+    with watch(f"{manifest['model']} (scoring)", len(places)) as progress, run.rescoring() as keep:
+        for done, place in enumerate(places, start=1):
+            group = _group(run, manifest["model"], place, at_hand, currency)
+            if group.answered:
+                scores = scoring.score(group.task, group.answered, rotation)
+                cells = list(summary.cells(group, scores, rotation))
+                keep(scores, cells)
+                count += len(cells)
             progress(done)
-    run.replace_scores(scores, cells)
-    return cells
+    return count
 
 
-Place = tuple[str, str, str, Mode, str, int]
-"""task@version, language, variety, mode, prompt language, shots: what a cell is about."""
+def _group(
+    run: RunFile, model: str, place: Place, at_hand: Mapping[tuple[str, str, str], Block], currency: str
+) -> summary.Group:
+    """The answers of one place, each with its sample made anew from the data."""
+    task, variety = _declared(place)
+    answers = run.answers(place)
+    block = at_hand.get((place.task, place.language, place.variety))
+    samples = {sample.id: sample for sample in block.samples} if block else {}
+    if not all(answer.sample in samples for answer in answers):
+        samples = _samples(place)  # an earlier invocation asked more of it
+    answered = []
+    for answer in answers:
+        sample = samples.get(answer.sample)
+        if sample is None or prompting.digest(sample) != answer.facts.hash:
+            raise UsageError(f"{answer.sample} is no longer what {run.path} was asked; the data of {task.name} changed")
+        # A request without an answer counts as an error: its cell is incomplete, and shows the bounds.
+        response = answer.response or Response(answer.request, "error", reason="not_answered")
+        answered.append(scoring.Answered(sample, place.mode, response, answer.repeat, answer.cost))
+    return summary.Group(model, task, variety, place.mode, place.prompt_language, place.shots, answered, currency)
 
 
-def _asked(run: RunFile) -> dict[Place, list[tuple[str, str]]]:
-    """(request, sample) of everything that was planned, by what it is about."""
-    places: dict[Place, list[tuple[str, str]]] = {}
-    for request, identity, mode, prompt_language, shots in run.planned():
-        versioned, language, variety, _ = identity.split("/", 3)
-        places.setdefault((versioned, language, variety, mode, prompt_language, shots), []).append((request, identity))
-    return places
-
-
-def _groups(
-    run: RunFile, model: str, places: Mapping[Place, Sequence[tuple[str, str]]], known: Mapping[str, Sample]
-) -> Iterator[summary.Group]:
-    """The run's answers by what they are about, each with its sample made anew from the data."""
-    responses = {response.request: response for response in run.responses()}
-    facts = run.samples()
-    for (versioned, language, variety, mode, prompt_language, shots), members in places.items():
-        task = _declared(versioned)
-        place = _variety(task, language, variety)
-        samples = known if all(identity in known for _, identity in members) else _samples(task, place)
-        answered = []
-        for request, identity in members:
-            sample = samples.get(identity)
-            if sample is None or prompting.digest(sample) != facts[identity].hash:
-                raise UsageError(f"{identity} is no longer what {run.path} was asked; the data of {task.name} changed")
-            # A request without an answer counts as an error: its cell is incomplete, and shows the bounds.
-            response = responses.get(request) or Response(request, "error", reason="not_answered")
-            answered.append(scoring.Answered(sample, mode, response))
-        yield summary.Group(model, task, place, mode, prompt_language, shots, answered)
-
-
-def _declared(versioned: str) -> Task:
-    name, version = versioned.split("@")
+def _declared(place: Place) -> tuple[Task, Variety]:
+    name, version = place.task.split("@")
     try:
         task = tasks.get(name)
     except tasks.UnknownTask as error:
         raise UsageError(
-            f"the run asks {versioned}, which this program does not know ({error}); a task of your own is made known "
+            f"the run asks {place.task}, which this program does not know ({error}); a task of your own is made known "
             "with -t FILE.toml"
         ) from error
     if task.version != version:
-        raise UsageError(f"the run asks {versioned}; this program has version {task.version} of it")
-    return task
+        raise UsageError(f"the run asks {place.task}; this program has version {task.version} of it")
+    return task, _variety(task, place.language, place.variety)
 
 
 def _variety(task: Task, language: str, variety: str) -> Variety:
@@ -202,7 +239,8 @@ def _variety(task: Task, language: str, variety: str) -> Variety:
     raise UsageError(f"the run asks {task.name} in {named}, which the task no longer has")
 
 
-def _samples(task: Task, variety: Variety) -> dict[str, Sample]:
+def _samples(place: Place) -> dict[str, Sample]:
+    task, variety = _declared(place)
     try:
         return {sample.id: sample for sample in task.samples(variety)}
     except DataError as error:

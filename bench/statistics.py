@@ -45,11 +45,11 @@ def interval(metric: Metric, statistics: NDArray[np.int64], clusters: Sequence[s
 
     `statistics` has shape (items, columns). Items that share a cluster (a passage, a document) are drawn together; a
     share of right answers without clusters gets Wilson's interval. Otherwise there is none under `CLUSTERS_NEEDED`
-    clusters.
+    clusters. An item that was asked several times is a cluster of its answers.
     """
     if not metric.binary:
         return bootstrap(metric, statistics, clusters, seed)
-    if len(set(clusters)) == len(clusters):
+    if len(set(clusters)) == len(clusters) and statistics[:, 1].max(initial=0) <= 1:
         right, counted = statistics.sum(axis=0).tolist()
         return wilson(right, counted)
     return clustered(statistics, clusters)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from operator import add
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +41,7 @@ class Group:
     prompt_language: str
     shots: int
     answered: Sequence[Answered]
+    currency: str = ""
 
 
 def cells(group: Group, scores: Iterable[Score], rotation: int = 0) -> Iterator[Cell]:
@@ -133,18 +136,30 @@ def position_bias(group: Group, scores: Mapping[str, Score], rotation: int) -> f
     return float(np.std(recalls)) if len(recalls) > 1 else None
 
 
+def pooled(rows: Iterable[tuple[str, tuple[int, ...]]]) -> dict[str, tuple[int, ...]]:
+    """Item -> its statistics, those of its repeats added up, from (item, statistics) of single answers."""
+    sums: dict[str, tuple[int, ...]] = {}
+    for item, row in rows:
+        known = sums.get(item)
+        sums[item] = row if known is None else tuple(map(add, known, row))
+    return sums
+
+
+def broken_rules(statistics: NDArray[np.int64]) -> int:
+    """How many items were not obeyed every time; `statistics` are (right, counted), shape (items, 2)."""
+    return int((statistics[:, 0] < statistics[:, 1]).sum())
+
+
 def _cell(group: Group, name: str, scores: Mapping[str, Score], spoken: Spoken, rotation: int) -> Cell:
     task, metric = group.task, metric_for(group.task, name, group.variety.language)
-    rule = task.kind == "rules"
     counted = [one for one in group.answered if one.response.request in scores]
     failed = sum(one.response.status == "error" for one in group.answered)
     skipped = [one.response.reason for one in group.answered if one.response.status == "skipped"]
     outcomes = Counter(score.outcome for score in scores.values())
     references = {len(one.sample.references) for one in counted}
-    tokens = [one.response.output_tokens for one in counted if one.response.output_tokens is not None]
-    told = bool(counted) and len(tokens) == len(counted)
+    tokens = _total(one.response.output_tokens for one in counted)
     reasons = {"output_tokens_per_joule": "not_measured", "energy_scope": "not_measured", **spoken.reasons}
-    if not told:
+    if tokens is None:
         reasons["output_tokens"] = "not_reported"
     if skipped:
         reasons["rank"] = skipped[0]
@@ -154,22 +169,28 @@ def _cell(group: Group, name: str, scores: Mapping[str, Score], spoken: Spoken, 
         reasons["rank"] = group.variety.flaw
     if any(one.response.reason == "prompt_truncated" for one in counted):
         reasons["prompt"] = "prompt_truncated"
+    known = {one.sample.item: one for one in counted}
+    items = pooled((one.sample.item, scores[one.response.request].statistics) for one in counted)
+    statistics = np.array(list(items.values()), dtype=np.int64).reshape(len(items), metric.columns)
     if counted:
-        value = _value(
-            group, name, metric, [scores[one.response.request].statistics for one in counted], counted, failed
-        )
+        value = _value(group, name, metric, statistics, list(known.values()), failed)
         reasons |= value.reasons
         if skipped:
             reasons["value"] = "incomplete"
     else:
         value = Value()
         reasons["value"] = skipped[0] if skipped else "errors"
-    right = sum(scores[one.response.request].statistics[0] for one in counted)
-    broken = len(counted) - right if rule and counted else None
-    if rule and len(counted) < ITEMS_FOR_A_CLAIM:
+    broken = broken_rules(statistics) if task.kind == "rules" and counted else None
+    if task.kind == "rules" and len(items) < ITEMS_FOR_A_CLAIM:
         reasons["violation_bound"] = "too_few_items_for_1_percent"
     if blind_to(task, group.variety.language):
         reasons["violation_bound"] = reasons["rank"] = "identifier_recall"
+    repeats = 1 + max((one.repeat for one in group.answered), default=0)
+    spread = _deviation(metric, scores, counted, repeats)
+    if repeats > 1 and spread is None:
+        reasons["repeat_deviation"] = "incomplete"
+    paid = _paid(group, metric, statistics)
+    reasons |= paid.reasons
     return Cell(
         model=group.model,
         task=task.name,
@@ -183,7 +204,7 @@ def _cell(group: Group, name: str, scores: Mapping[str, Score], spoken: Spoken, 
         value=value.value,
         normalised=value.normalised,
         chance=value.chance,
-        n=len(counted),
+        n=len(items),
         ci_low=value.low,
         ci_high=value.high,
         mode=group.mode,
@@ -193,7 +214,7 @@ def _cell(group: Group, name: str, scores: Mapping[str, Score], spoken: Spoken, 
         truncated=sum(one.response.finish == "length" for one in counted),
         unparsed=outcomes["unparsed"],
         wrong_language=spoken.wrong_language,
-        output_tokens=sum(tokens) if told else None,
+        output_tokens=tokens,
         output_tokens_per_joule=None,
         energy_scope=None,
         energy_provenance="none",
@@ -212,10 +233,60 @@ def _cell(group: Group, name: str, scores: Mapping[str, Score], spoken: Spoken, 
         native_digits=spoken.native_digits,
         other_digits=spoken.other_digits,
         violations=broken,
-        violation_bound=bound(task, group.variety.language, broken, len(counted)),
+        violation_bound=bound(task, group.variety.language, broken, len(items)),
         position_bias=position_bias(group, scores, rotation) if name == task.metrics[0] else None,
+        repeats=repeats,
+        repeat_deviation=spread,
+        unfinished=outcomes["truncated"],
+        reasoning_tokens=_total(one.response.reasoning_tokens for one in counted),
+        cost=paid.cost,
+        currency=group.currency if paid.cost is not None else "",
+        cost_per_correct=paid.per_correct,
         reasons=reasons,
     )
+
+
+def _total(counts: Iterable[int | None]) -> int | None:
+    """The sum; None where one is not known, or there are none."""
+    known = list(counts)
+    told = [count for count in known if count is not None]
+    return sum(told) if told and len(told) == len(known) else None
+
+
+def _deviation(
+    metric: kernels.Metric, scores: Mapping[str, Score], counted: Sequence[Answered], repeats: int
+) -> float | None:
+    """The standard deviation (n - 1) of the values of single repeats; None unless all repeats have the same items."""
+    rows: list[list[tuple[int, ...]]] = [[] for _ in range(repeats)]
+    for one in counted:
+        rows[one.repeat].append(scores[one.response.request].statistics)
+    if repeats == 1 or len({len(found) for found in rows}) > 1 or not rows[0]:
+        return None
+    return float(np.std([_corpus(metric, np.array(found, dtype=np.int64)) for found in rows], ddof=1))
+
+
+@dataclass(frozen=True, slots=True)
+class Paid:
+    """What the answers of a cell cost; None and a reason where that is not known."""
+
+    cost: float | None = None
+    per_correct: float | None = None
+    reasons: Mapping[str, str] = field(default_factory=dict)
+
+
+def _paid(group: Group, metric: kernels.Metric, statistics: NDArray[np.int64]) -> Paid:
+    """The cost of all answers; one that was given before a price was known leaves the sum unknown."""
+    if not group.currency:
+        return Paid(reasons=dict.fromkeys(("cost", "cost_per_correct"), "no_price"))
+    costs = [one.cost for one in group.answered if one.response.status == "ok"]
+    known = [cost for cost in costs if cost is not None]
+    if not known or len(known) < len(costs):
+        return Paid(reasons=dict.fromkeys(("cost", "cost_per_correct"), "not_reported"))
+    cost = math.fsum(known)
+    if not metric.binary:
+        return Paid(cost, reasons={"cost_per_correct": "corpus_metric"})
+    right = int(statistics[:, 0].sum())
+    return Paid(cost, cost / right) if right else Paid(cost, reasons={"cost_per_correct": "none_correct"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,11 +307,10 @@ def _value(
     group: Group,
     name: str,
     metric: kernels.Metric,
-    rows: Sequence[tuple[int, ...]],
+    statistics: NDArray[np.int64],
     counted: Sequence[Answered],
     failed: int,
 ) -> Value:
-    statistics = np.array(rows, dtype=np.int64)
     value = _corpus(metric, statistics)
     blind = chance(group.task, [one.sample for one in counted])
     clusters = [drawn_with(one.sample.item, one.sample.cluster) for one in counted]

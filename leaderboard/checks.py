@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, astuple, dataclass, fields
+from dataclasses import asdict, astuple, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from bench.records import Cell, UsageError
 from bench.runfile import Identity
 from bench.scoring import metric_for
 from bench.statistics import interval
-from bench.summary import bound, bounds, drawn_with, language_facts, on_scale, same_options, seed
+from bench.summary import bound, bounds, broken_rules, drawn_with, language_facts, on_scale, same_options, seed
 from leaderboard import arrays
 from leaderboard.records import Block, Published, RunFacts, Scored, Stamp
 
@@ -37,6 +37,7 @@ class Tally:
     errors: int = 0
     skipped: int = 0
     why_skipped: str = ""
+    items: set[str] = field(default_factory=set)
 
 
 def _mend(path: Path) -> str:
@@ -45,11 +46,11 @@ def _mend(path: Path) -> str:
 
 def check_fields(path: Path, identity: Identity, cell: Cell) -> None:
     """Raises `UsageError` unless every field holds what its type says and names what this program knows."""
-    for field in fields(Cell):
-        value: Any = getattr(cell, field.name)
-        if not _fits(value, str(field.type)):
+    for declared in fields(Cell):
+        value: Any = getattr(cell, declared.name)
+        if not _fits(value, str(declared.type)):
             raise UsageError(
-                f"{path}: {field.name} of {name_of(cell)} is {value!r}, which no run of this program writes"
+                f"{path}: {declared.name} of {name_of(cell)} is {value!r}, which no run of this program writes"
             )
     if cell.model != identity.model:
         raise UsageError(f"{path}: a cell is of {cell.model!r}, the run of {identity.model!r}")
@@ -79,7 +80,7 @@ def check_counts(path: Path, cell: Cell, tally: Tally) -> None:
     for name, said, right in (
         ("errors", cell.errors, tally.errors),
         ("skipped", cell.skipped, tally.skipped),
-        ("n", cell.n, tally.asked - tally.errors - tally.skipped),
+        ("n", cell.n, len(tally.items)),
     ):
         if said != right:
             raise UsageError(f"{path}: {name} of {name_of(cell)} is {said}, its answers give {right}; {_mend(path)}")
@@ -134,7 +135,7 @@ def scored_rows(
         "best": best,
     }
     if tasks.get(cell.task).kind == "rules":
-        broken = int(cell.n - statistics[:, 0].sum())
+        broken = broken_rules(statistics)
         shown = bound(tasks.get(cell.task), cell.language, broken, cell.n)
         numbers_of |= {"violations": broken, "violation_bound": shown}
     _compare(path, cell, {**numbers_of, **_from_task(cell)})

@@ -13,7 +13,7 @@ from bench.prompting import rotation
 from bench.records import BenchError, Cell, UsageError
 from bench.runfile import Identity, RunFile, reading
 from bench.scoring import FIDELITY
-from bench.summary import ERRORS_ALLOWED, TOO_FEW_ITEMS, UNREVIEWED, blind_to, reviewed
+from bench.summary import ERRORS_ALLOWED, TOO_FEW_ITEMS, UNREVIEWED, blind_to, pooled, reviewed
 from leaderboard.checks import (
     Tally,
     check_counts,
@@ -237,13 +237,15 @@ def _scores(
         elif response.status == "skipped":
             tally.skipped += 1
             tally.why_skipped = tally.why_skipped or response.reason
+        else:
+            tally.items.add(item)
         stamps.setdefault(Block(task, version, language, variety), {})[item] = Stamp(known.hash[:8], known.cluster)
         asked[request] = ((task, version, language, variety), item, (mode, prompt_language, shots))
-    scores: dict[CellKey, dict[str, tuple[int, ...]]] = {}
+    rows: dict[CellKey, list[tuple[str, tuple[int, ...]]]] = {}
     for score in run.scores():
         place, item, way = asked[score.request]
-        scores.setdefault((*place, *way, score.metric), {})[item] = score.statistics
-    return stamps, tallies, scores
+        rows.setdefault((*place, *way, score.metric), []).append((item, score.statistics))
+    return stamps, tallies, {name: pooled(found) for name, found in rows.items()}
 
 
 def _without_value(cell: Cell) -> Cell:

@@ -185,12 +185,15 @@ def _write_prompts(pairs: list[tuple[Any, Any]], limit: int | None, path: Path) 
     from bench.plan import load, requests
     from bench.prompting import Asker
 
-    planned, _ = requests(load(pairs, limit, watch), Capabilities(), Asker("", "none", "unknown"), None)
+    count = 0
     with path.open("w", encoding="utf-8") as stream:
-        for request in planned:
-            line = {"id": request.sample, "prompt": request.prompt, "prompt_language": request.prompt_language}
-            stream.write(json.dumps(line, ensure_ascii=False) + "\n")
-    return len(planned)
+        asker = Asker("", "none", "unknown")
+        for _, planned in requests(load(pairs, limit, watch), Capabilities(), asker, None):
+            for request in planned:
+                line = {"id": request.sample, "prompt": request.prompt, "prompt_language": request.prompt_language}
+                stream.write(json.dumps(line, ensure_ascii=False) + "\n")
+            count += len(planned)
+    return count
 
 
 def _write_facts(pairs: list[tuple[Any, Any]], path: Path) -> None:

@@ -77,24 +77,29 @@ def _write(run: RunFile, to: str, target: Path) -> None:
 
 
 def answers(run: RunFile) -> Iterator[dict[str, Any]]:
-    """Every answer with its sample, prompt and scores."""
-    samples = {request: (sample, mode) for request, sample, mode, _, _ in run.planned()}
-    prompts = run.prompts()
-    scores: dict[str, dict[str, Any]] = {}
-    for score in run.scores():
-        scores.setdefault(score.request, {})[score.metric] = {"outcome": score.outcome, "statistics": score.statistics}
-    for response in run.responses():
-        sample, mode = samples[response.request]
-        yield {
-            "request": response.request,
-            "id": sample,
-            "mode": mode,
-            "prompt": prompts[response.request],
-            **{name: value for name, value in asdict(response).items() if name != "request"},
-            # JSON has no infinity: an option that the model holds impossible is null.
-            "loglikelihoods": [value if math.isfinite(value) else None for value in response.loglikelihoods],
-            "scores": scores.get(response.request, {}),
-        }
+    """Every answer with its sample, prompt and scores, one task and language after the other."""
+    for place in run.places():
+        scores: dict[str, dict[str, Any]] = {}
+        for score in run.scores(place):
+            made = {"outcome": score.outcome, "statistics": score.statistics}
+            scores.setdefault(score.request, {})[score.metric] = made
+        prompts = run.prompts(place)
+        for answer in run.answers(place):
+            response = answer.response
+            if response is None:
+                continue
+            yield {
+                "request": answer.request,
+                "id": answer.sample,
+                "mode": place.mode,
+                "repeat": answer.repeat,
+                "prompt": prompts[answer.request],
+                **{name: value for name, value in asdict(response).items() if name != "request"},
+                # JSON has no infinity: an option that the model holds impossible is null.
+                "loglikelihoods": [value if math.isfinite(value) else None for value in response.loglikelihoods],
+                "cost": answer.cost,
+                "scores": scores.get(answer.request, {}),
+            }
 
 
 def _write_parquet(cells: list[Cell], target: Path) -> None:

@@ -200,9 +200,24 @@ def languages(as_json: bool) -> None:
 
 
 @list_.command()
+@click.argument("given", nargs=-1, metavar="[RUN|MODEL.toml|PROVIDER:MODEL]...")
+@click.option("--tree", is_flag=True, help="Show which of the models was made from which.")
 @as_json
-def models(as_json: bool) -> None:
-    """The ways to name a model."""
+def models(given: tuple[str, ...], tree: bool, as_json: bool) -> None:
+    """The ways to name a model; of given models what is known of them: licence, size, origin, languages."""
+    if given:
+        from bench.cli import models as known
+
+        found = [known.read(one) for one in given]
+        if as_json:
+            _print_json(known.as_json(found, tree=tree))
+        elif tree:
+            known.print_family(found)
+        else:
+            known.print_facts(found)
+        return
+    if tree:
+        raise UsageError("--tree needs models: run files, model files or names, such as `list models a.toml b.run.db`")
     from bench.models import PROVIDERS
 
     if as_json:
@@ -239,11 +254,12 @@ def _run_facts(path: Path) -> Mapping[str, Any]:
     try:
         with RunFile.read(path) as run:
             last = run.invocations()[-1:]
+            planned, answered = run.counts()
             return {
                 "run": str(path),
                 "model": run.manifest().get("model", ""),
-                "answered": len(run.answered()),
-                "planned": len(run.planned()),
+                "answered": answered,
+                "planned": planned,
                 "cells": len(run.cells()),
                 "last": (last[0]["outcome"] or "killed") if last else "empty",
             }

@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 BASELINES = ("baseline:random", "baseline:copy", "baseline:majority")
 DEFAULT_TASKS = ("embedded",)
+ERROR_SHARE = 0.05
+"""So many errors and a service is given up: something is wrong that asking on will not mend."""
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -96,6 +98,41 @@ def selection(command: Command) -> Command:
     help="Show the options of a choice N places further on: what the place of an option does to a model.",
 )
 @click.option(
+    "-M",
+    "--model-option",
+    "options",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Option of the backend (docs/backends.md); never a secret: those come from the environment.",
+)
+@click.option(
+    "--reasoning-tokens",
+    type=click.IntRange(0, 1_000_000),
+    metavar="N",
+    default=0,
+    help="Room for thinking, on top of what a task's answers may take.",
+)
+@click.option(
+    "--repeats",
+    type=click.IntRange(1, 1000),
+    metavar="R",
+    default=1,
+    show_default=True,
+    help="How often every answer is asked for that a model generates.",
+)
+@click.option(
+    "--max-cost",
+    type=click.FloatRange(0, min_open=True),
+    metavar="X",
+    help="End before all answers of a run cost more, in the price's currency.",
+)
+@click.option(
+    "--max-errors",
+    type=click.FloatRange(0, 1),
+    metavar="SHARE",
+    help="End where a larger share of answers are errors; 0.05 for services, no end for other models, unless told.",
+)
+@click.option(
     "--batch", type=click.IntRange(1, 1_000_000), metavar="N", help="Requests that a backend takes at a time."
 )
 @click.option(
@@ -104,7 +141,7 @@ def selection(command: Command) -> Command:
     metavar="S",
     default=600,
     show_default=True,
-    help="Seconds that a command may take for one batch.",
+    help="Seconds that a command may take for one batch, or a service for one request.",
 )
 @click.option(
     "--output",
@@ -125,6 +162,11 @@ def run(
     available: bool,
     mode: Mode | None,
     rotation: int,
+    options: tuple[str, ...],
+    reasoning_tokens: int,
+    repeats: int,
+    max_cost: float | None,
+    max_errors: float | None,
     data: str | None,
     batch: int | None,
     timeout: int,
@@ -136,6 +178,7 @@ def run(
     With no arguments: the built-in baselines over the embedded suite, in every language that it covers.
     """
     from bench.cli.progress import watch
+    from bench.execution import Bounds
     from bench.models import Settings, load, provider
     from bench.plan import Style
     from bench.session import perform, training
@@ -143,11 +186,11 @@ def run(
     named = [name for given in models or ("baseline",) for name in (BASELINES if given == "baseline" else (given,))]
     chosen = list(dict.fromkeys(named))
     paths = run_paths(chosen, output)
-    settings = Settings(training, batch, timeout)
+    settings = Settings(training, batch, timeout, reasoning_tokens, model_options(options))
     # A wrong name is told before data are read and before another model has run for hours.
     light = {name: load(name, settings) for name in chosen if provider(name).light}
     blocks = read_blocks(names, codes, vertical, limit, data, shots, available=available)
-    style = Style(prompt_language, shots)
+    style = Style(prompt_language, shots, repeats)
     _name_english(blocks, prompt_language)
     code = 0
     finished: list[Path] = []
@@ -155,7 +198,11 @@ def run(
         for name in chosen:
             model = light.get(name) or load(name, settings)
             try:
-                outcome = perform(model, blocks, mode, paths[name], watch, style=style, rotation=rotation)
+                share = ERROR_SHARE if max_errors is None and model.capabilities.remote else max_errors
+                bounds = Bounds(max_cost, share)
+                outcome = perform(
+                    model, blocks, mode, paths[name], watch, style=style, rotation=rotation, bounds=bounds
+                )
                 code = max(code, _verdict(model.name, outcome, paths[name]))
             finally:
                 model.close()
@@ -165,6 +212,20 @@ def run(
             with contextlib.suppress(BrokenPipeError):  # who looks away does not change how the run ended
                 _report(finished, as_json)
     return code
+
+
+def model_options(given: Iterable[str]) -> dict[str, object]:
+    """`name=value` texts as a mapping. Raises `UsageError` for a text of another form, and for a name given twice."""
+    options: dict[str, object] = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not equals or not name.isidentifier():
+            # The text itself stays unsaid: it may hold what was meant to be kept.
+            raise UsageError("-M takes NAME=VALUE, such as -M temperature=0.6")
+        if name in options:
+            raise UsageError(f"-M {name} is given twice")
+        options[name] = value
+    return options
 
 
 def _name_english(blocks: list[Block], prompt_language: str) -> None:
@@ -370,14 +431,15 @@ def plan(
 
     blocks = read_blocks(names, codes, vertical, limit, data, shots, available=available)
     asker, style = Asker("", "none", "unknown"), Style(prompt_language, shots)
-    planned, left_out = requests(blocks, Capabilities(modes=("generate",)), asker, None, style)
+    left_out: dict[str, str] = {}
+    for _, planned in requests(blocks, Capabilities(modes=("generate",)), asker, None, style, left_out):
+        for request in planned:
+            line = {
+                "id": request.sample,
+                "prompt": request.prompt,
+                "input": request.input,
+                "max_tokens": request.max_tokens,
+            }
+            click.echo(json.dumps(line, ensure_ascii=False))
     for task, reason in left_out.items():
         click.echo(f"left out {task}: {reason}", err=True)
-    for request in planned:
-        line = {
-            "id": request.sample,
-            "prompt": request.prompt,
-            "input": request.input,
-            "max_tokens": request.max_tokens,
-        }
-        click.echo(json.dumps(line, ensure_ascii=False))

@@ -42,7 +42,8 @@ def show(run: Path, by: str, only_aggregates: bool, as_json: bool, as_csv: bool)
         about = opened.manifest()
         turned = rotation(about["decoding"])
         order = f", options {turned} {'places' if turned > 1 else 'place'} further on" if turned else ""
-        title = f"{about['model']}{order}, {len(opened.answered()):,} of {len(opened.planned()):,} answered"
+        planned, answered = opened.counts()
+        title = f"{about['model']}{order}, {answered:,} of {planned:,} answered"
         if only_aggregates:
             _show_aggregates(over_languages(opened), title, as_json=as_json, as_csv=as_csv)
         elif as_json:
@@ -93,7 +94,7 @@ def scored_cells(run: RunFile) -> list[Cell]:
     """The run's cells. Raises `UsageError` where it is not scored yet."""
     cells = run.cells()
     if not cells:
-        answered, planned = len(run.answered()), len(run.planned())
+        planned, answered = run.counts()
         state = f"{run.path} is not scored yet: {answered} of {planned} answered"
         raise UsageError(f"{state}; run again, or `python -m bench rescore {run.path}`")
     return cells
@@ -119,8 +120,6 @@ def rescore(run: Path, data: str | None, files: tuple[str, ...]) -> None:
 
     use_mirror(data)
     add_declarations(files)
-    with RunFile.read(run) as opened:
-        identity = opened.identity()
-    with RunFile.open(run, identity) as opened:
-        cells = session.rescore(opened, watch=watch)
-    click.echo(f"{run}: {len(cells):,} cells")
+    with RunFile.open(run, None) as opened:
+        count = session.rescore(opened, watch=watch)
+    click.echo(f"{run}: {count:,} cells")

@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 
 from bench import execution
-from bench.execution import execute
 from bench.models.base import Capabilities, ModelStopped
+from bench.prices import Price
 from bench.records import BenchError, Request, Response
 from bench.runfile import Identity, Planned, RunFile, SampleFacts
+from bench.watch import Standing
+from tests.plans import drive
 
 IDENTITY = Identity("fake:one", "1", "none", "greedy")
 
@@ -36,6 +38,7 @@ class Scripted:
     revision: str = "1"
     template: str = "none"
     decoding: str = "greedy"
+    price: Price | None = None
     capabilities: Capabilities = field(default_factory=Capabilities)
     asked: list[str] = field(default_factory=list)
 
@@ -51,6 +54,9 @@ class Scripted:
                 raise step
             else:
                 time.sleep(step)
+
+    def status(self) -> str:
+        return ""
 
     def close(self) -> None:
         """Holds nothing."""
@@ -70,10 +76,10 @@ def ok(number: int) -> Response:
 def test_every_answer_is_recorded_and_progress_counts_only_what_is_on_disk(run: RunFile) -> None:
     seen: list[tuple[int, int]] = []
 
-    def progress(committed: int) -> None:
-        seen.append((committed, len(run.answered())))
+    def progress(done: int, standing: Standing | None = None) -> None:
+        seen.append((done, len(run.answered())))
 
-    outcome = execute(Scripted([ok(number) for number in range(600)]), requests(600), run, progress)
+    outcome = drive(Scripted([ok(number) for number in range(600)]), requests(600), run, progress)
     assert (outcome.planned, outcome.answered, outcome.errors) == (600, 600, 0)
     assert [response.text for response in run.responses()] == [f"answer {number}" for number in range(600)]
     assert all(committed == on_disk for committed, on_disk in seen)
@@ -85,6 +91,7 @@ def test_an_answer_does_not_wait_for_the_next_one(run: RunFile, tmp_path: Path) 
 
     class Slow(Scripted):
         def respond(self, requests: Iterable[Request]) -> Iterator[Response]:
+            list(requests)
             yield ok(0)
             deadline = time.monotonic() + 10
             with RunFile.read(tmp_path / "a.run.db") as other:
@@ -93,25 +100,25 @@ def test_an_answer_does_not_wait_for_the_next_one(run: RunFile, tmp_path: Path) 
                 assert other.answered() == {"r0"}
             yield ok(1)
 
-    assert execute(Slow([]), requests(2), run, lambda _: None).answered == 2
+    assert drive(Slow([]), requests(2), run).answered == 2
 
 
 def test_a_second_invocation_asks_only_what_is_missing(run: RunFile) -> None:
-    stopped = execute(Scripted([ok(0), ModelStopped("gone")]), requests(3), run, lambda _: None)
+    stopped = drive(Scripted([ok(0), ModelStopped("gone")]), requests(3), run)
     assert (stopped.answered, stopped.stopped) == (1, "gone")
     again = Scripted([Response("r1", "error", reason="timeout"), ok(2)])
-    outcome = execute(again, requests(3), run, lambda _: None)
+    outcome = drive(again, requests(3), run)
     assert again.asked == ["r1", "r2"]
     assert (outcome.answered, outcome.errors, outcome.first_error) == (2, 1, "timeout")
     last = Scripted([ok(1)])
-    assert execute(last, requests(3), run, lambda _: None).answered == 3
+    assert drive(last, requests(3), run).answered == 3
     assert last.asked == ["r1"]
 
 
 @pytest.mark.parametrize("extra", [ok(0), ok(599), Response("unknown", "ok")])
 def test_an_answer_given_twice_or_unasked_is_a_fault_of_the_backend(run: RunFile, extra: Response) -> None:
     with pytest.raises(BenchError, match="answered a request twice, or one it was not asked"):
-        execute(Scripted([ok(0), extra]), requests(2), run, lambda _: None)
+        drive(Scripted([ok(0), extra]), requests(2), run)
     assert run.answered() == {"r0"}
 
 
@@ -119,11 +126,12 @@ def test_an_answer_given_twice_or_unasked_is_a_fault_of_the_backend(run: RunFile
 def test_whatever_ends_the_run_what_came_before_is_kept(run: RunFile, failure: BaseException) -> None:
     class Ends(Scripted):
         def respond(self, requests: Iterable[Request]) -> Iterator[Response]:
+            list(requests)
             yield from (ok(number) for number in range(300))
             raise failure
 
     with pytest.raises(type(failure)):
-        execute(Ends([]), requests(600), run, lambda _: None)
+        drive(Ends([]), requests(600), run)
     assert len(run.answered()) == 300
 
 
@@ -133,7 +141,7 @@ def test_a_full_disk_stops_the_run_and_keeps_what_was_written(run: RunFile) -> N
     long = [Response(f"r{number}", "ok", "x" * 2000) for number in range(600)]
     script: list[Response | float | Exception] = [step for one in long for step in (one, 0.0005)]
     with pytest.raises(BenchError, match="no room left"):
-        execute(Scripted(script), requests(600), run, lambda _: None)
+        drive(Scripted(script), requests(600), run)
     assert 0 <= len(run.answered()) < 600
 
 
@@ -141,12 +149,12 @@ def test_groups_are_bounded(run: RunFile, monkeypatch: pytest.MonkeyPatch) -> No
     sizes: list[int] = []
     record = RunFile.record
 
-    def watched(self: RunFile, group: list[Response]) -> None:
+    def watched(self: RunFile, group: list[Response], costs: list[float | None]) -> None:
         sizes.append(len(group))
-        record(self, group)
+        record(self, group, costs)
 
     monkeypatch.setattr(RunFile, "record", watched)
-    execute(Scripted([ok(number) for number in range(600)]), requests(600), run, lambda _: None)
+    drive(Scripted([ok(number) for number in range(600)]), requests(600), run)
     assert sum(sizes) == 600
     assert max(sizes) <= execution.GROUP_ROWS
 
@@ -156,7 +164,7 @@ def test_a_bug_in_writing_ends_the_run_and_hangs_nothing(run: RunFile) -> None:
     script: list[Response | float | Exception] = [Response("r0", "ok", "\ud800"), 0.3]
     script += [ok(number) for number in range(1, 600)]
     with pytest.raises(UnicodeEncodeError):
-        execute(Scripted(script), requests(600), run, lambda _: None)
+        drive(Scripted(script), requests(600), run)
 
 
 def test_what_ended_the_run_is_told_and_not_the_full_disk_that_followed(run: RunFile) -> None:
@@ -164,8 +172,9 @@ def test_what_ended_the_run_is_told_and_not_the_full_disk_that_followed(run: Run
 
     class Ends(Scripted):
         def respond(self, requests: Iterable[Request]) -> Iterator[Response]:
+            list(requests)
             yield Response("r0", "ok", "x" * 100_000)
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        execute(Ends([]), requests(600), run, lambda _: None)
+        drive(Ends([]), requests(600), run)

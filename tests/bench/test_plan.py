@@ -10,10 +10,11 @@ import pytest
 import languages
 import tasks
 from bench.models.base import Capabilities
-from bench.plan import Block, CannotAnswer, answer_mode, choose_languages, draw, load, requests
+from bench.plan import CannotAnswer, answer_mode, choose_languages, draw, load
 from bench.prompting import Asker
 from bench.records import Mode, UsageError
 from tasks.records import Sample
+from tests.plans import asked, block_of
 
 NTREX = tasks.get("ntrex-from-eng")
 SIB = tasks.get("sib200")
@@ -123,11 +124,14 @@ def test_a_translator_is_not_asked_what_needs_a_prompt() -> None:
 def test_requests_leave_out_what_cannot_be_asked_and_say_so() -> None:
     text = Sample("ntrex-from-eng", "1", "yor_Latn", "", "1", "in", {"text": "in"}, references=("out",))
     topic = replace(text, task="sib200", references=(), options=("a", "b"), answer=0)
-    blocks = [Block(SIB, SIB.varieties[0], (topic,)), Block(NTREX, NTREX.varieties[0], (text, replace(text, item="2")))]
-    made, dropped = requests(blocks, TRANSLATOR, ASKER, None)
+    blocks = [
+        block_of(SIB, SIB.varieties[0], [topic]),
+        block_of(NTREX, NTREX.varieties[0], [text, replace(text, item="2")]),
+    ]
+    made, dropped = asked(blocks, TRANSLATOR, ASKER, None)
     assert [one.sample for one in made] == [text.id, replace(text, item="2").id]
     assert list(dropped) == ["sib200"]
-    everything, nothing = requests(blocks, SCORER, ASKER, None)
+    everything, nothing = asked(blocks, SCORER, ASKER, None)
     assert [one.mode for one in everything] == ["loglikelihood", "generate", "generate"]
     assert nothing == {}
 

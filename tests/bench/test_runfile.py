@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from bench.records import Cell, Request, Response, Score, UsageError
-from bench.runfile import APPLICATION_ID, Identity, Planned, RunFile, RunFileError, SampleFacts
+from bench.runfile import Identity, Planned, RunFile, RunFileError, SampleFacts
+from bench.runfile_schema import APPLICATION_ID
 
 IDENTITY = Identity("fake:one", "1", "none", "greedy")
 
@@ -78,7 +79,8 @@ def test_a_live_run_is_copied_whole(run: RunFile, tmp_path: Path) -> None:
 
 def test_a_grown_plan_keeps_its_answers_and_drops_its_cells(run: RunFile) -> None:
     run.record([Response("r1", "ok", "text")])
-    run.replace_scores([Score("r1", "accuracy", "scored", (1, 1))], [])
+    with run.rescoring() as keep:
+        keep([Score("r1", "accuracy", "scored", (1, 1))], [])
     run._connection.execute("INSERT INTO cells (cell) VALUES ('{}')")
     plan(run, 5)
     assert run._query("SELECT count(*) FROM cells") == [(1,)]
@@ -120,7 +122,8 @@ def test_scores_and_cells_come_back(run: RunFile) -> None:
         *("english", 0, 1, 0, 2, None, None, None, None, "none"),
         reasons={"output_tokens": "not_reported"},
     )
-    run.replace_scores([score], [cell])
+    with run.rescoring() as keep:
+        keep([score], [cell])
     assert run.scores() == [score]
     assert run.cells() == [cell]
 

@@ -13,13 +13,15 @@ import tasks
 from bench import prompting, session
 from bench.models import Model, Settings, load
 from bench.models.base import Capabilities
-from bench.plan import Block, choose_languages, requests
+from bench.plan import Block, choose_languages
 from bench.plan import load as read
+from bench.prices import Price
 from bench.records import Request, Response
 from bench.runfile import Identity, Planned, RunFile, SampleFacts
 from leaderboard.app import create_app
 from leaderboard.snapshot import Info, publish
 from tasks import Sample, Variety, lock
+from tests.plans import asked, block_of
 
 TOPICS = ("science/technology", "travel", "politics", "sports", "health", "entertainment", "geography")
 LANGUAGES = ("yor_Latn", "pes_Arab", "amh_Ethi")
@@ -37,6 +39,7 @@ class Scripted:
     revision: str = "1"
     template: str = "none"
     decoding: str = "greedy"
+    price: Price | None = None
     capabilities: Capabilities = field(default_factory=Capabilities)
 
     def check(self, planned: Iterable[Request]) -> None:
@@ -45,6 +48,9 @@ class Scripted:
     def respond(self, planned: Iterable[Request]) -> Iterator[Response]:
         """One answer a request."""
         yield from map(self.answer, planned)
+
+    def status(self) -> str:
+        return ""
 
     def close(self) -> None:
         """Holds nothing."""
@@ -67,13 +73,13 @@ def sentences(language: str, count: int = 40, shift: int = 0) -> Block:
         )
         for number in range(count)
     )
-    return Block(task, Variety(language), made)
+    return block_of(task, Variety(language), made)
 
 
 def run_sib200(path: Path, model: Scripted, blocks: Sequence[Block], *, locked: bool = True) -> Path:
     """A run file of SIB-200 through the real run file, scorer and summary, without the dataset."""
     known = {sample.id: sample for block in blocks for sample in block.samples}
-    planned, _ = requests(blocks, model.capabilities, session.asker(model), None)
+    planned, _ = asked(blocks, model.capabilities, session.asker(model), None)
     with RunFile.open(path, Identity(model.name, model.revision, model.template, model.decoding)) as run:
         file = "data/annotated/yor_Latn/test.tsv"
         known_as = lock.files("sib200")[file].sha256
@@ -88,7 +94,7 @@ def run_sib200(path: Path, model: Scripted, blocks: Sequence[Block], *, locked: 
         )
         number = run.begin(["run", "--secret", "in-the-command-line"], {"bench": "0"}, {"cores": 2})
         run.record(list(model.respond(planned)))
-        session.rescore(run, known)
+        session.rescore(run, blocks)
         run.end(number, "complete")
     return path
 

@@ -273,7 +273,7 @@ def test_the_task_page_shows_every_way_of_asking(tmp_path: Path) -> None:
         for number, share in enumerate((3, 8))
     ]
     with sqlite3.connect(paths[1]) as connection:
-        connection.execute("UPDATE requests SET mode = 'first_token'")
+        connection.execute("UPDATE places SET mode = 'first_token'")
         connection.execute(
             "UPDATE cells SET cell = json_set(cell, '$.mode', 'first_token', '$.language_verdicts', NULL,"
             " '$.script_verdicts', NULL, '$.wrong_script', NULL,"

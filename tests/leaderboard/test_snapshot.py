@@ -208,8 +208,8 @@ def test_missing_damaged_empty_and_unscored_runs_are_one_clear_line(tmp_path: Pa
     with pytest.raises(UsageError, match="holds no answers yet"):
         publish([empty], board)
     unscored = run_sib200(tmp_path / "unscored.run.db", Scripted("hf:a", knows(3)), [sentences("yor_Latn")])
-    with RunFile.open(unscored, Identity("hf:a", "1", "none", "greedy")) as run:
-        run.replace_scores([], [])
+    with RunFile.open(unscored, Identity("hf:a", "1", "none", "greedy")) as run, run.rescoring():
+        pass  # the old scores go, and no new ones come
     with pytest.raises(UsageError, match="is not scored yet"):
         publish([unscored], board)
     with pytest.raises(UsageError, match="no run to publish"):
