@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from bench.cli.run import use_mirror
+from bench.cli.choosing import use_mirror
 from bench.records import BenchError, UsageError
 
 data_option = click.option("--data", "folder", metavar="DIR", help="Local mirror of the datasets; also BENCH_DATA.")

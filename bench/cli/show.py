@@ -115,8 +115,8 @@ def write_csv(cells: list[Cell], stream: Any) -> None:
 def rescore(run: Path, data: str | None, files: tuple[str, ...]) -> None:
     """Scores the answers of a run anew from the locked data, and asks no model anything."""
     from bench import session
+    from bench.cli.choosing import use_mirror
     from bench.cli.progress import watch
-    from bench.cli.run import use_mirror
 
     use_mirror(data)
     add_declarations(files)

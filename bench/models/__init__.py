@@ -14,23 +14,27 @@ __all__ = ["PROVIDERS", "Capabilities", "Model", "ModelStopped", "Provider", "Se
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """One backend: how its models are named and what it is for. A `light` one loads in no time and no memory."""
+    """One backend: how its models are named and what it is for.
+
+    A `light` one loads in no time and no memory; a `tunable` one has options.
+    """
 
     name: str
     module: str
     usage: str
     summary: str
     light: bool = True
+    tunable: bool = False
 
 
 PROVIDERS = {
     made.name: made
     for made in (
         Provider("baseline", "bench.models.baseline", "baseline:random|copy|majority", "floors to read scores against"),
-        Provider("hf", "bench.models.hf", "hf:PATH_OR_REPO", "a transformers model, on the CPU or a GPU", False),
-        Provider("vllm", "bench.models.vllm", "vllm:PATH_OR_REPO", "a model in vLLM's engine, in this process", False),
-        Provider("openai", "bench.models.openai", "openai:MODEL", "any endpoint that speaks OpenAI's protocol"),
-        Provider("anthropic", "bench.models.anthropic", "anthropic:MODEL", "Anthropic's messages endpoint"),
+        Provider("hf", "bench.models.hf", "hf:PATH_OR_REPO", "a transformers model, on the CPU or a GPU", False, True),
+        Provider("vllm", "bench.models.vllm", "vllm:PATH_OR_REPO", "a model in vLLM's own engine", False, True),
+        Provider("openai", "bench.models.openai", "openai:MODEL", "any endpoint of OpenAI's protocol", True, True),
+        Provider("anthropic", "bench.models.anthropic", "anthropic:MODEL", "Anthropic's messages endpoint", True, True),
         Provider("command", "bench.models.command", "command:SHELL COMMAND", "a program: a line in, a line out"),
         Provider("replies", "bench.models.replies", "replies:FILE", "answers made elsewhere, as JSON lines"),
     )
@@ -39,7 +43,11 @@ PROVIDERS = {
 
 def load(name: str, settings: Settings) -> Model:
     """The model called `provider:model`. Raises `UsageError` where the name or what it names is wrong."""
-    module = importlib.import_module(provider(name).module)
+    backend = provider(name)
+    if settings.options and not backend.tunable:
+        # The value stays unsaid: it may be what was meant to be kept.
+        raise UsageError(f"{name}: no option {next(iter(settings.options))!r}; {backend.name}: has none")
+    module = importlib.import_module(backend.module)
     model: Model = module.load(name.partition(":")[2], settings)
     return model
 

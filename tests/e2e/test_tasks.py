@@ -150,7 +150,7 @@ def test_a_suites_limit_holds_where_nobody_names_another(bench: Bench, data: Pat
 
 
 def test_a_suite_without_a_limit_lifts_that_of_another(monkeypatch: pytest.MonkeyPatch) -> None:
-    from bench.cli.run import _suite_limits
+    from bench.cli.choosing import _suite_limits
 
     assert _suite_limits(("quick",))["sib200"] == 5
     assert "sib200" not in _suite_limits(("quick", "breadth"))
