@@ -73,9 +73,9 @@ def perform(
         )
     model.check(request for group in plan for request in group)
     with RunFile.open(path, Identity(model.name, model.revision, model.template, plan.asker.decoding)) as run:
+        _check_earlier(run, blocks)
         run.add_datasets(_fingerprints(blocks))
         totals = plan.write(run)
-        _check_earlier(run, blocks)
         _describe(run, model, facts)
         invocation = run.begin(sys.argv[1:], versions(), hardware())
         ended = "interrupted"
