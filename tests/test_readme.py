@@ -1,4 +1,4 @@
-"""The README's sessions are real: every command in a console block is run, and prints what is shown.
+"""The sessions of the README and the docs are real: every command in a console block is run, and prints what is shown.
 
 In what is shown, `...` stands for anything.
 """
@@ -17,7 +17,8 @@ from tests.conftest import REPOSITORY
 from tests.e2e.conftest import environment
 
 README = (REPOSITORY / "README.md").read_text("utf-8")
-BLOCKS = re.findall(r"```console\n(.*?)```", README, re.DOTALL)
+PAGES = (README, (REPOSITORY / "docs" / "running.md").read_text("utf-8"))
+BLOCKS = [block for page in PAGES for block in re.findall(r"```console\n(.*?)```", page, re.DOTALL)]
 
 
 def sessions(block: str) -> list[tuple[str, str]]:
