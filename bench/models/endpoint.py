@@ -2,85 +2,94 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Literal, Protocol
+import asyncio
+import contextlib
+from collections.abc import Generator, Iterable, Mapping
 
+from bench.models.base import ModelStopped
+from bench.models.calls import Call, Dialect, Limits, Reply, Unusable
+from bench.models.gate import Gate
+from bench.models.secrets import held, plain_url
 from bench.records import Request, Response
 
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One HTTP request: the path under the base URL, and a JSON body; without one it is a GET."""
-
-    path: str
-    body: bytes | None = None
-    method: Literal["", "GET", "POST"] = ""
-    headers: Mapping[str, str] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """What came back, whatever its status; `seconds` is the last attempt's."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-    seconds: float
-    attempts: int
-
-
-class Unusable(Exception):
-    """A reply with status 200 that is not what was asked for. The message is a reason code; it is asked again."""
-
-
-class Dialect(Protocol):
-    """How one protocol writes a request and reads a reply. Pure."""
-
-    def call(self, request: Request) -> Call:
-        """The request as HTTP."""
-
-    def read(self, request: Request, reply: Reply) -> Response:
-        """The answer in a reply with status 200. Raises `Unusable`."""
-
-    def refused(self, request: Request, reply: Reply) -> Response | None:
-        """What a 4xx reply means for this request: too long (skipped), filtered (ok, finish "filter"); else None."""
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Bounds of asking.
-
-    `most` requests at a time; `timeout` seconds for one attempt; `attempts` and `deadline` (seconds) for one request
-    with all its attempts; `patience` seconds without one answer until the service is given up.
-    """
-
-    most: int = 256
-    timeout: float = 600.0
-    attempts: int = 8
-    deadline: float = 3600.0
-    patience: float = 900.0
+__all__ = ["Call", "Dialect", "Endpoint", "Limits", "Reply", "Unusable"]
 
 
 class Endpoint:
-    """One service. Not thread-safe."""
+    """One service. Not thread-safe; nothing happens but while somebody iterates or waits."""
 
     def __init__(self, base_url: str, headers: Mapping[str, str], limits: Limits) -> None:
         """`headers` hold the key; they are in no message. Raises `UsageError` for an URL that is none."""
-        raise NotImplementedError
+        from bench.models.asking import Clock, Service  # aiohttp takes long to load
+        from bench.models.transport import Transport
 
-    def respond(self, dialect: Dialect, requests: Iterable[Request]) -> Iterator[Response]:
-        """Answers every request, as `Model.respond` does."""
-        raise NotImplementedError
+        url = plain_url(base_url)
+        clock = Clock()
+        self._service = Service(
+            base_url=url,
+            secrets=held(headers.items()),
+            limits=limits,
+            loop=asyncio.new_event_loop(),
+            clock=clock,
+            gate=Gate(limits, clock.now()),
+            transport=Transport(url, headers),
+            askings=set(),
+        )
+
+    def respond(self, dialect: Dialect, requests: Iterable[Request]) -> Generator[Response]:
+        """Answers every request, as `Model.respond` does.
+
+        Reads `requests` as slots become free. Raises `ModelStopped` where the service refuses everybody, or gave no
+        answer for `Limits.patience` seconds; what was under way then stays unanswered. Closing the iterator early
+        cancels what is under way.
+        """
+        from bench.models.asking import MOST_BYTES, Asking
+
+        with contextlib.closing(Asking(self._service, dialect, requests, MOST_BYTES).run()) as answered:
+            for asked in answered:
+                assert asked.response is not None
+                yield asked.response
 
     def fetch(self, call: Call) -> Reply:
         """One call, waited for, with the same patience; any final status comes back. Raises `ModelStopped`."""
-        raise NotImplementedError
+        from bench.models.asking import Asking
+
+        with contextlib.closing(Asking(self._service, _AsItIs(call), [_NOTHING], None).run()) as answered:
+            asked = next(answered)
+        if asked.reply is not None:
+            return asked.reply
+        assert asked.response is not None
+        raise ModelStopped(f"{self._service.base_url}: {asked.response.reason}")
 
     def status(self) -> str:
         """How many requests at a time, and what is wrong if anything is."""
-        raise NotImplementedError
+        return self._service.gate.status(self._service.clock.now())
 
     def close(self) -> None:
-        """Closes connections."""
-        raise NotImplementedError
+        """Closes connections. What is still asked ends without an answer."""
+        loop = self._service.loop
+        if not loop.is_closed():
+            for asking in list(self._service.askings):
+                asking.close()
+            loop.run_until_complete(self._service.transport.close())
+            loop.run_until_complete(loop.shutdown_default_executor())  # it looked up the service's name
+            loop.close()
+
+
+_NOTHING = Request("", "", "", "", "", "generate", "", (), 0, (), "", ())
+
+
+class _AsItIs:
+    """The dialect of a single call: whatever comes back is its answer."""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+
+    def call(self, request: Request) -> Call:
+        return self._call
+
+    def read(self, request: Request, reply: Reply) -> Response:
+        return Response(request.id, "ok")
+
+    def refused(self, request: Request, reply: Reply) -> Response:
+        return Response(request.id, "error")

@@ -1,0 +1,128 @@
+"""`openai:MODEL`: any endpoint that speaks OpenAI's protocol, a closed model's or that of a server of one's own.
+
+This half finds out what the service can do and names what is run; `openai_dialect` and `openai_completions` write
+requests and read replies.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+import msgspec
+
+from bench.models import openai_probe, wire
+from bench.models.access import Access, ServiceOptions, drawn, extra_of
+from bench.models.base import Capabilities, Settings, read_options
+from bench.models.openai_completions import Completions
+from bench.models.openai_dialect import Chat, Manner
+from bench.models.probing import public, refuse_keys
+from bench.models.secrets import plain_url, secret
+from bench.models.service import Batching, Described, ServiceModel
+from bench.records import Mode, UsageError
+
+BASE_URL = "https://api.openai.com/v1"
+KEY = "OPENAI_API_KEY"
+
+_OWN = frozenset({"model", "messages", "prompt", "max_tokens", "max_completion_tokens", "stop", "stream", "n", "echo"})
+
+
+class Options(ServiceOptions, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The options of `openai:`, beside those of every service.
+
+    `temperature` is 0 where the service takes it, and the service's own where it does not. `logprobs` is true (needed),
+    false (not asked for) or "auto".
+    """
+
+    api: Literal["chat", "completions"] = "chat"
+    key_env: str = KEY
+    temperature: Annotated[float, msgspec.Meta(ge=0, le=2)] | None = None
+    top_p: Annotated[float, msgspec.Meta(gt=0, le=1)] | None = None
+    seed: int | None = None
+    reasoning_effort: str | None = None
+    logprobs: bool | Literal["auto"] = "auto"
+
+
+def load(rest: str, settings: Settings) -> ServiceModel:
+    """The model of that name at the service of the options or the environment, after a few tiny requests.
+
+    Raises `UsageError` where the service cannot be reached, wants another key, or does not know the model.
+    """
+    model = rest.strip()
+    name = f"openai:{public(model)}"
+    refuse_keys(name, settings.options, str(settings.options.get("key_env") or KEY))
+    options = read_options(Options, name, settings.options)
+    _check(name, options)
+    key = secret(options.key_env)
+    access = Access(
+        name,
+        plain_url(options.base_url or os.environ.get("OPENAI_BASE_URL") or BASE_URL),
+        options,
+        settings,
+        key,
+        {"Authorization": f"Bearer {key}"} if key else {},
+    )
+    manner = _manner(name, model, options, access.base_url)
+    optional = ("temperature",) if options.temperature is None else ()
+    logprobs = None if options.logprobs == "auto" else options.logprobs
+    chat = options.api == "chat"
+    with access.probing() as probe:
+        ask = openai_probe.chat if chat else openai_probe.completions
+        found = ask(probe, manner, optional, logprobs)
+    described = Described(
+        name,
+        access.revision(found.model),
+        "served" if chat else "none",
+        drawn(found.manner.drawing, found.manner.system, found.manner.extra),
+        Capabilities(modes=_modes(found, chat=chat), reasoning_tokens=settings.reasoning_tokens, remote=True),
+        access.price(model),
+    )
+    served = wire.Served(found.model)
+    if chat:
+        return ServiceModel(
+            described, access.endpoint(), Chat(found.manner, served), served, batching=_batching(access)
+        )
+    scoring = Completions(found.manner, served, found.way)
+    return ServiceModel(described, access.endpoint(), scoring, served, repeating=scoring)
+
+
+def _batching(access: Access) -> Batching | None:
+    if not access.options.batch_api:
+        return None
+    from bench.models.batch_protocols import OpenAIBatches
+
+    return access.batching(OpenAIBatches())
+
+
+def _check(name: str, options: Options) -> None:
+    if options.api == "chat":
+        return
+    if options.system:
+        raise UsageError(f"{name}: option system needs -M api=chat; a completions endpoint has no system prompt")
+    if options.batch_api:
+        raise UsageError(f"{name}: option batch_api needs -M api=chat")
+
+
+def _manner(name: str, model: str, options: Options, base_url: str) -> Manner:
+    given = {
+        "temperature": options.temperature or 0,
+        "top_p": options.top_p,
+        "seed": options.seed,
+        "reasoning_effort": options.reasoning_effort,
+    }
+    # OpenAI's own newer models take only the newer word, and many servers only the older one.
+    newer = options.api == "chat" and urlsplit(base_url).hostname == "api.openai.com"
+    return Manner(
+        model,
+        "max_completion_tokens" if newer else "max_tokens",
+        {word: value for word, value in given.items() if value is not None},
+        extra_of(name, options, _OWN),
+        options.system,
+    )
+
+
+def _modes(found: openai_probe.Found, *, chat: bool) -> tuple[Mode, ...]:
+    if chat:
+        return ("generate", "first_token") if found.letters else ("generate",)
+    return ("loglikelihood", "first_token", "generate") if found.way else ("generate",)
