@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import threading
 import time
 from collections import deque
@@ -213,10 +214,9 @@ class Purse:
         most = self._price.at_most(request)
         if self._spent + most <= (self._limit or 0.0):
             return ""
-        return (
-            f"--max-cost {self._limit:g} {self._price.currency} is as good as spent ({self._spent:.4f} so far, and the "
-            f"next answer may cost {most:.4f})"
-        )
+        next_one = f"the next answer may cost {most:.4f}" if math.isfinite(most) else "the next prompt has no known price"
+        limit = f"--max-cost {self._limit:g} {self._price.currency}"
+        return f"{limit} leaves no room for more ({self._spent:.4f} spent so far, and {next_one})"
 
 
 @dataclass(frozen=True, slots=True)

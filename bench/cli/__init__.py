@@ -116,7 +116,8 @@ def _explain(error: BaseException) -> tuple[str, int]:
             return "not enough memory for what was asked", 1
         case OSError():
             return f"{error.filename or 'output'}: {error.strerror}", 1
-    return "interrupted; a run goes on where it was when the same command is given again", 130
+    told = "".join(f"; {note}" for note in getattr(error, "__notes__", ()))  # batches that go on at a provider, say
+    return f"interrupted; a run goes on where it was when the same command is given again{told}", 130
 
 
 def _prepare_streams() -> None:

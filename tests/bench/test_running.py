@@ -98,7 +98,7 @@ def test_no_more_is_spent_than_allowed_whatever_is_under_way(run: RunFile) -> No
     limit = 0.02
     for _ in range(3):  # and another invocation spends nothing on top
         outcome = drive(Scripted(paid, price=PRICE), REQUESTS, run, bounds=Bounds(max_cost=limit))
-        assert "--max-cost 0.02 USD is as good as spent" in outcome.stopped
+        assert "--max-cost 0.02 USD leaves no room for more" in outcome.stopped
         assert limit - PRICE.at_most(request(0)) < run.spent() <= limit
     more = drive(Scripted(paid, price=PRICE), REQUESTS, run, bounds=Bounds(max_cost=1.0))
     assert (more.stopped, more.answered) == ("", 300)
