@@ -214,7 +214,9 @@ class Purse:
         most = self._price.at_most(request)
         if self._spent + most <= (self._limit or 0.0):
             return ""
-        next_one = f"the next answer may cost {most:.4f}" if math.isfinite(most) else "the next prompt has no known price"
+        next_one = f"the next answer may cost {most:.4f}"
+        if not math.isfinite(most):
+            next_one = "the next prompt is too long for the known price"
         limit = f"--max-cost {self._limit:g} {self._price.currency}"
         return f"{limit} leaves no room for more ({self._spent:.4f} spent so far, and {next_one})"
 
