@@ -11,7 +11,7 @@ START = 32
 RAPID = 4
 """By how much the first rounds grow, each over the one before."""
 RAPID_GAIN = 1.3
-"""What such a round must bring in answers per second, or growth becomes careful."""
+"""What such a round must bring in answers per second, or growth becomes careful; what brought too little is undone."""
 TRIAL = 0.25
 """The share that a careful trial adds."""
 TRIAL_GAIN = 1.05
@@ -77,7 +77,8 @@ class Concurrency:
         match self._phase:
             case "rapid":
                 if rate < RAPID_GAIN * self._rate:
-                    self.limit = self._before
+                    if rate < TRIAL_GAIN * self._rate:
+                        self.limit = self._before
                     self._wait(max(rate, self._rate))
                 else:
                     self._before, self._rate = self._base, rate
