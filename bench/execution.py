@@ -23,6 +23,8 @@ GROUP_ROWS = 256
 GROUP_SECONDS = 0.05
 WAITING = 16 * GROUP_ROWS
 """So many answers may wait for the disk before a model has to."""
+HEARTBEAT_SECONDS = 2.0
+"""How far a run is is said as often as this at least, so that who watches learns why nothing comes."""
 ERRORS_FORGIVEN = 20
 """Fewer errors than this never end a run, whatever their share."""
 
@@ -253,6 +255,10 @@ class Tally:
                 self._tokens = (self._tokens or 0) + kept.response.output_tokens
             if kept.cost is not None:
                 self.cost = (self.cost or 0.0) + kept.cost
+        self.say()
+
+    def say(self) -> None:
+        """Tells whoever watches."""
         self._progress(self._done, self.standing())
 
     def standing(self) -> Standing:
@@ -292,7 +298,10 @@ class Recorder:
             time.sleep(0.001)
 
     def _record(self) -> None:
-        while self._some.wait():
+        while True:
+            if not self._some.wait(HEARTBEAT_SECONDS):
+                self._tally.say()
+                continue
             self._last.wait(GROUP_SECONDS)
             last = self._last.is_set()  # looked at before the queue: what is put later is not lost
             self._some.clear()

@@ -139,6 +139,8 @@ def explain(path: Path, error: sqlite3.DatabaseError) -> str:
     text = str(error)
     if "full" in text:
         return f"no room left on the disk of {path}: what was answered so far is safe; make room and run again"
+    if "disk I/O error" in text:  # a quota or a limit on the size of files, most often
+        return f"no room left for {path} ({text}): what was answered so far is safe; make room and run again"
     if "readonly" in text or "unable to open" in text:
         return f"cannot write {path}: permission denied"
     if "locked" in text:

@@ -88,18 +88,18 @@ def main(arguments: Sequence[str]) -> int:
         code = 0  # the reader (`head`) has seen enough
     except (click.ClickException, click.Abort, KeyboardInterrupt, OSError, MemoryError, BenchError) as error:
         message, code = _explain(error)
-        with contextlib.suppress(BrokenPipeError):
+        with contextlib.suppress(OSError):  # nobody reads, or the disk that standard error goes to is full
             click.echo(f"bench: {' '.join(message.split())}", err=True)
     _flush()
     return code
 
 
 def _flush() -> None:
-    """Writes out what is buffered; where nobody reads any more, Python must not complain of it at its end."""
+    """Writes out what is buffered; where that is not possible any more, Python must not complain of it at its end."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
-        except BrokenPipeError:
+        except OSError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 

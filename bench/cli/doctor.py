@@ -7,46 +7,40 @@ import os
 import platform
 import shutil
 import sys
-from dataclasses import asdict, dataclass
-from importlib import metadata, util
+import textwrap
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import click
 
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at: whether it works, what was seen, and what would mend it."""
-
-    what: str
-    works: bool
-    seen: str
-    mend: str = ""
+from bench.cli.doctor_backends import Finding, backends, endpoint
 
 
 @click.command()
+@click.option(
+    "--endpoint", "url", metavar="URL", help="Ask the service at this address for its models; also OPENAI_BASE_URL."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON array.")
-def doctor(as_json: bool) -> None:
-    """Says what this machine can run and measure, and why not."""
-    findings = examine()
+def doctor(url: str | None, as_json: bool) -> None:
+    """Says what this machine can run and measure, and the one command that would change what it cannot."""
+    findings = examine(url)
     if as_json:
         click.echo(json.dumps([asdict(finding) for finding in findings], ensure_ascii=False))
         return
-    from bench.cli.tables import print_table
-
-    rows = [(finding.what, "yes" if finding.works else "no", finding.seen, finding.mend) for finding in findings]
-    print_table(dict.fromkeys(("what", "works", "seen", "to change it"), False), rows)
+    click.echo("\n".join(written(findings, shutil.get_terminal_size((100, 24)).columns)))
 
 
-def examine() -> list[Finding]:
-    """Looks at everything that the program could use. Starts nothing and downloads nothing."""
+def examine(url: str | None = None) -> list[Finding]:
+    """Looks at everything that the program could use, and at an endpoint where one is named.
+
+    Starts nothing and downloads nothing. Raises `UsageError` where `url` is no address.
+    """
+    asked = url or os.environ.get("OPENAI_BASE_URL")
     return [
         Finding("python", sys.version_info >= (3, 11), platform.python_version(), ""),
-        Finding("baseline:", True, "built in"),
-        _hf(),
-        Finding("command:", shutil.which("sh") is not None, shutil.which("sh") or "no shell"),
-        Finding("replies:", True, "built in"),
-        _gpu(),
+        *backends(),
+        *([endpoint(asked)] if asked else []),
         _scoring(),
         _comet(),
         _energy(),
@@ -55,29 +49,17 @@ def examine() -> list[Finding]:
     ]
 
 
-def _version(package: str) -> str | None:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
-
-
-def _hf() -> Finding:
-    if _version("kernels"):
-        seen = f"the package kernels {_version('kernels')} is installed; its name is that of a folder of this project"
-        return Finding("hf:", False, seen, f"{sys.executable} -m pip uninstall kernels")
-    missing = [name for name in ("torch", "transformers") if util.find_spec(name) is None]
-    if missing:
-        return Finding(
-            "hf:", False, f"{' and '.join(missing)} not installed", "pip install 'bench[hf]' -c constraints.txt"
+def written(findings: Sequence[Finding], width: int) -> Iterator[str]:
+    """The findings in lines of at most `width` columns, but for commands: those stay whole, to be copied."""
+    first = max(len(finding.what) for finding in findings) + 2
+    indent = " " * (first + 5) if width >= 60 else " " * 4
+    for finding in findings:
+        head = f"{finding.what:<{first}}{'yes' if finding.works else 'no':<5}"
+        yield from textwrap.wrap(
+            head + finding.seen, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
         )
-    return Finding("hf:", True, f"torch {_version('torch')}, transformers {_version('transformers')}")
-
-
-def _gpu() -> Finding:
-    if not Path("/dev/nvidiactl").exists():
-        return Finding("GPU", False, "no NVIDIA device", "models run on the CPU")
-    return Finding("GPU", True, shutil.which("nvidia-smi") or "device file present")
+        if finding.mend:
+            yield f"{indent}→ {finding.mend}"
 
 
 def _scoring() -> Finding:

@@ -16,6 +16,7 @@ from bench.models.base import Settings, worded
 from bench.models.calls import Limits
 from bench.models.endpoint import Endpoint
 from bench.models.probing import ATTEMPTS, PATIENCE, Probe, public, refuse_keys
+from bench.models.secrets import secret
 from bench.models.service import Batching
 from bench.prices import Price
 from bench.records import UsageError
@@ -118,6 +119,18 @@ def extra_of(name: str, options: ServiceOptions, own: frozenset[str]) -> dict[st
         raise UsageError(f"{name}: option extra has {taken[0]}, which the program sets itself; leave it out")
     refuse_keys(name, extra, "the variable that key_env names")
     return extra
+
+
+def key_of(name: str, variable: str, usual: str) -> str | None:
+    """The key in the variable that `key_env` names; None where the usual one is not set.
+
+    Raises `UsageError` where another one is named and not set: it may be a key that was given for a name, so that it
+    stays unsaid.
+    """
+    key = secret(variable)
+    if key is None and variable != usual:
+        raise UsageError(f"{name}: key_env names a variable that is not set; set it, or leave key_env out for {usual}")
+    return key
 
 
 def drawn(drawing: Mapping[str, Any], system: str, extra: Mapping[str, Any]) -> str:

@@ -9,12 +9,12 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from bench.models import wire
-from bench.models.access import Access, ServiceOptions, drawn, extra_of
+from bench.models.access import Access, ServiceOptions, drawn, extra_of, key_of
 from bench.models.anthropic_dialect import Manner, Messages
 from bench.models.base import Capabilities, Settings, read_options
 from bench.models.calls import Reply, Unusable
 from bench.models.probing import Probe, culprit, public, question, refuse_keys
-from bench.models.secrets import plain_url, secret
+from bench.models.secrets import plain_url
 from bench.models.service import Batching, Described, ServiceModel
 from bench.records import UsageError
 
@@ -49,9 +49,9 @@ def load(rest: str, settings: Settings) -> ServiceModel:
     """
     model = rest.strip()
     name = f"anthropic:{public(model)}"
-    refuse_keys(name, settings.options, str(settings.options.get("key_env") or KEY))
+    refuse_keys(name, settings.options, KEY)
     options = read_options(Options, name, settings.options)
-    key = secret(options.key_env)
+    key = key_of(name, options.key_env, KEY)
     access = Access(
         name,
         _versioned(plain_url(options.base_url or os.environ.get("ANTHROPIC_BASE_URL") or BASE_URL)),

@@ -11,7 +11,7 @@ START = 32
 RAPID = 4
 """By how much the first rounds grow, each over the one before."""
 RAPID_GAIN = 1.3
-"""What such a round must bring in answers per second, or growth becomes careful; what brought too little is undone."""
+"""What such a round must bring in answers per second, or it is undone and growth becomes careful."""
 TRIAL = 0.25
 """The share that a careful trial adds."""
 TRIAL_GAIN = 1.05
@@ -77,8 +77,9 @@ class Concurrency:
         match self._phase:
             case "rapid":
                 if rate < RAPID_GAIN * self._rate:
-                    if rate < TRIAL_GAIN * self._rate:
-                        self.limit = self._before
+                    # The last step to the bound is a small one: it stays where it brought anything.
+                    kept = self._base == self._most and rate >= TRIAL_GAIN * self._rate
+                    self.limit = self._base if kept else self._before
                     self._wait(max(rate, self._rate))
                 else:
                     self._before, self._rate = self._base, rate

@@ -13,12 +13,12 @@ from urllib.parse import urlsplit
 import msgspec
 
 from bench.models import openai_probe, wire
-from bench.models.access import Access, ServiceOptions, drawn, extra_of
+from bench.models.access import Access, ServiceOptions, drawn, extra_of, key_of
 from bench.models.base import Capabilities, Settings, read_options
 from bench.models.openai_completions import Completions
 from bench.models.openai_dialect import Chat, Manner
 from bench.models.probing import public, refuse_keys
-from bench.models.secrets import plain_url, secret
+from bench.models.secrets import plain_url
 from bench.models.service import Batching, Described, ServiceModel
 from bench.records import Mode, UsageError
 
@@ -51,10 +51,10 @@ def load(rest: str, settings: Settings) -> ServiceModel:
     """
     model = rest.strip()
     name = f"openai:{public(model)}"
-    refuse_keys(name, settings.options, str(settings.options.get("key_env") or KEY))
+    refuse_keys(name, settings.options, KEY)
     options = read_options(Options, name, settings.options)
     _check(name, options)
-    key = secret(options.key_env)
+    key = key_of(name, options.key_env, KEY)
     access = Access(
         name,
         plain_url(options.base_url or os.environ.get("OPENAI_BASE_URL") or BASE_URL),

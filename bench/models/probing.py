@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 
 from bench.models import wire
@@ -111,12 +111,21 @@ def question(text: str, max_tokens: int, continuations: tuple[str, ...] = ()) ->
 
 
 def refuse_keys(name: str, given: Mapping[str, object], variable: str) -> None:
-    """Raises `UsageError` for an option that would hold a secret."""
-    for option in given:
+    """Raises `UsageError` for an option that would hold a secret, however deep it lies."""
+    for option in _names(given):
         if option.lower().replace("-", "_") in KEY_NAMES:
             raise UsageError(
                 f"{name}: a key is no option ({option}); set {variable}, or {variable}_FILE to a file that holds it"
             )
+
+
+def _names(given: object) -> Iterator[str]:
+    """Every name in a JSON value."""
+    if isinstance(given, Mapping):
+        yield from (str(option) for option in given)
+    if isinstance(given, Mapping | list | tuple):
+        for value in given.values() if isinstance(given, Mapping) else given:
+            yield from _names(value)
 
 
 def public(model: str) -> str:

@@ -327,7 +327,10 @@ def test_a_wrong_key(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("OPENAI_API_KEY", SECRET)
         said = message("openai:tiny", settings(server.url))
         assert "refuses the key that OPENAI_API_KEY has (401: Incorrect API key provided: ***" in said
-        assert "MY_KEY" in message("openai:tiny", settings(server.url, key_env="MY_KEY"))
+        unset = message("openai:tiny", settings(server.url, key_env="MY_KEY"))
+        assert "key_env names a variable that is not set" in unset and "MY_KEY" not in unset, "it may be a key itself"
+        monkeypatch.setenv("MY_KEY", "sk-also-wrong-0123456789")
+        assert "refuses the key that MY_KEY has" in message("openai:tiny", settings(server.url, key_env="MY_KEY"))
 
 
 def test_a_key_as_an_option_is_refused() -> None:
