@@ -41,6 +41,9 @@ class Bounds:
     max_errors: float | None = None
 
 
+NO_BOUNDS = Bounds()
+
+
 @dataclass(frozen=True, slots=True)
 class Totals:
     """How long a plan is, and how many of its requests earlier invocations got an answer to."""
@@ -74,7 +77,7 @@ def execute(
     run: RunFile,
     progress: Progress,
     totals: Totals,
-    bounds: Bounds = Bounds(),
+    bounds: Bounds = NO_BOUNDS,
 ) -> Outcome:
     """Asks what the run file has no answer to; `progress` hears of answers when they are on disk.
 

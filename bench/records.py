@@ -56,8 +56,8 @@ class Response:
     `loglikelihoods` holds one natural-log probability per continuation. `text` is the answer, `reasoning` what the
     model thought before it, where the two can be told apart. Token counts are None where the backend does not know
     them: `output_tokens` has the `reasoning_tokens` in it, `prompt_tokens` the `cached_tokens`, which some providers
-    sell for less. `reason` says why a response was skipped or failed. `seconds` is this request's share of the time that its
-    batch took. `attempts` is how often it was sent until this came back.
+    sell for less. `reason` says why a response was skipped or failed. `seconds` is this request's share of the time
+    that its batch took. `attempts` is how often it was sent until this came back.
     """
 
     request: str

@@ -15,7 +15,7 @@ from typing import Any
 
 import tasks
 from bench import prompting, scoring, summary
-from bench.execution import Bounds, Outcome, Totals, execute
+from bench.execution import NO_BOUNDS, Bounds, Outcome, Totals, execute
 from bench.models.base import Model, worded
 from bench.plan import ENGLISH, Block, Style, requests
 from bench.records import BenchError, Mode, Request, Response, UsageError
@@ -52,7 +52,7 @@ def perform(
     *,
     style: Style = ENGLISH,
     rotation: int = 0,
-    bounds: Bounds = Bounds(),
+    bounds: Bounds = NO_BOUNDS,
     facts: object = None,
 ) -> Outcome:
     """Runs a model over the blocks into the run file at `path`, then scores everything that the file holds.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, MutableMapping, Sequence
 
-from bench.execution import Bounds, Outcome, Totals, execute
+from bench.execution import NO_BOUNDS, Bounds, Outcome, Totals, execute
 from bench.models.base import Capabilities, Model
 from bench.plan import ENGLISH, Block, Content, Shelf, Style, requests
 from bench.prompting import Asker
@@ -12,8 +12,6 @@ from bench.records import Mode, Request
 from bench.runfile import RunFile
 from bench.watch import Progress, Standing
 from tasks.records import Sample, Task, Variety
-
-NO_BOUNDS = Bounds()
 
 
 class _Given(Shelf):
