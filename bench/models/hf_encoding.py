@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import sys
+from bisect import bisect_left
 from collections.abc import Sequence
 from itertools import islice
 from typing import Any
 
+from bench.reasoning import CLOSED, OPENED, apart
 from bench.records import Request
 
 Tokens = list[int]
+
+# Words that make a mark of thinking together with the token before them, in families that write it so.
+_AFTER_MARK = ("", "thought", "analysis", "final")
+# Stands between the name of a channel and what is said in it.
+_MESSAGE = "<|message|>"
 
 
 class Encoder:
@@ -18,15 +25,19 @@ class Encoder:
     With a chat template a prompt is one user message and no special tokens are added to what the template wrote, where
     lm-evaluation-harness adds a BOS that the template lacks (`docs/parity.md`); without one the tokenizer's own leading
     tokens (BOS, say) are put before it, unless the text begins with BOS itself.
+
+    `thinking` goes to the chat template as `enable_thinking`; None leaves that to the template.
     """
 
-    def __init__(self, tokenizer: Any) -> None:
+    def __init__(self, tokenizer: Any, thinking: bool | None = None) -> None:
         self.template: str | None = tokenizer.get_chat_template() if tokenizer.chat_template else None
         self.end: int | None = tokenizer.eos_token_id
         self.pad: int | None = tokenizer.pad_token_id
         # transformers writes 10 ** 30 for a tokenizer that knows no limit.
         self.limit: int = min(tokenizer.model_max_length, sys.maxsize)
         self._tokenizer = tokenizer
+        self._asked = {} if thinking is None else {"enable_thinking": thinking}
+        self._silent = _silent(tokenizer)
         self._start: int | None = self.end if tokenizer.bos_token_id is None else tokenizer.bos_token_id
         # Only what stands in front: some tokenizers end every text with EOS, which no text to be continued may have.
         bare, full = self._ids(["a"])[0], list(tokenizer("a")["input_ids"])
@@ -37,8 +48,17 @@ class Encoder:
         if self.template is None:
             return prompt
         message = [{"role": "user", "content": prompt}]
-        rendered: str = self._tokenizer.apply_chat_template(message, tokenize=False, add_generation_prompt=True)
+        rendered: str = self._tokenizer.apply_chat_template(
+            message, tokenize=False, add_generation_prompt=True, **self._asked
+        )
         return rendered
+
+    def begins_thinking(self, prompt: str) -> bool:
+        """Whether the chat template itself opens the thinking, so that the answer has only its end."""
+        if self.template is None:
+            return False
+        rendered = self.render(prompt).rstrip()
+        return any(opened.end() == len(rendered) for opened in OPENED.finditer(rendered))
 
     def prompts(self, requests: Sequence[Request]) -> list[Tokens]:
         """The tokens of each request's prompt."""
@@ -85,11 +105,39 @@ class Encoder:
         return [list(ids) for ids in self._tokenizer(list(texts), add_special_tokens=False)["input_ids"]]
 
     def text(self, tokens: Sequence[int]) -> str:
-        """Tokens back to text, special tokens left out and spaces as they are."""
+        """Tokens back to text, spaces as they are, without special tokens other than those that mark thinking."""
+        if self._silent is not None:
+            tokens = [token for token in tokens if token not in self._silent]
         decoded: str = self._tokenizer.decode(
-            list(tokens), skip_special_tokens=True, clean_up_tokenization_spaces=False
+            list(tokens), skip_special_tokens=self._silent is None, clean_up_tokenization_spaces=False
         )
         return decoded
+
+    def apart(self, tokens: Tokens, text: str, *, begun: bool) -> tuple[str, str, int | None]:
+        """(thinking, answer, tokens of the thinking with its marks) of a text that these tokens came to.
+
+        The count is None where there is no thinking.
+        """
+        thinking, answer = apart(text, begun=begun)
+        if not thinking:
+            return thinking, answer, None
+        before = len(text) - len(answer)
+        if not answer:
+            return thinking, answer, len(tokens)
+        return thinking, answer, bisect_left(range(len(tokens)), before, key=lambda end: len(self.text(tokens[:end])))
+
+
+def _silent(tokenizer: Any) -> frozenset[int] | None:
+    """The special tokens that are no part of an answer; None where all are, and the tokenizer can leave them out."""
+    added = tokenizer.added_tokens_decoder
+    special = {number for number, token in added.items() if token.special} | set(tokenizer.all_special_ids)
+    marks = {number for number in special if number in added and _is_mark(added[number].content)}
+    return frozenset(special - marks) if marks else None
+
+
+def _is_mark(token: str) -> bool:
+    whole = (token + word for word in _AFTER_MARK)
+    return token == _MESSAGE or any(pattern.match(text) for text in whole for pattern in (OPENED, CLOSED))
 
 
 def _without(front: Tokens, tokens: Tokens) -> Tokens:

@@ -17,7 +17,8 @@ import pytest
 
 import bench.models
 from bench.models import ModelStopped, Settings, load
-from bench.models.hf import HuggingFace, fingerprint
+from bench.models.hf import HuggingFace
+from bench.models.hf_source import fingerprint
 from bench.records import Request, Response, UsageError
 from tests.fixtures_llama import CHAT_TEMPLATE, POSITIONS, build_llama
 
@@ -213,7 +214,7 @@ def test_first_token_shares_one_pass_between_options(
     expected = [plain.log_likelihood(*pair) for pair in pairs]
     sizes = limited(monkeypatch, 99, RuntimeError)
     assert answers(model, [asked])[0].loglikelihoods == pytest.approx(expected, abs=1e-4)
-    assert sum(sizes) == len({(*context, *tokens[:-1]) for context, tokens in pairs}) < len(options)
+    assert sum(sizes) <= 2  # the context, and what comes after it
 
 
 @pytest.mark.parametrize("batch", [1, 3, 16])
@@ -428,8 +429,8 @@ def test_batches_are_halved_until_they_fit(
     model: HuggingFace, monkeypatch: pytest.MonkeyPatch, error: Callable[[], BaseException]
 ) -> None:
     requests = [
-        request(number, prompt, mode="generate" if number % 2 else "loglikelihood", max_tokens=6)
-        for number, prompt in enumerate(PROMPTS)
+        request(number, f"France {number}", mode="generate" if number % 2 else "loglikelihood", max_tokens=6)
+        for number in range(16)
     ]
     expected = answers(model, requests)
     sizes = limited(monkeypatch, 3, error)
@@ -575,8 +576,9 @@ def test_a_cached_repository_is_named_by_its_commit(
 
 
 def test_torch_is_not_installed(llama: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "bench.models.hf_engine", raising=False)
-    monkeypatch.delattr(bench.models, "hf_engine", raising=False)
+    for computing in ("hf_engine", "hf_generation", "hf_network", "hf_scoring", "hf_weights"):
+        monkeypatch.delitem(sys.modules, f"bench.models.{computing}", raising=False)
+        monkeypatch.delattr(bench.models, computing, raising=False)
     monkeypatch.setitem(sys.modules, "torch", None)
     assert "needs torch and transformers" in (message := refusal(f"hf:{llama}"))
     assert "install the extra `hf`" in message
