@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
-from bench.models.base import Model, ModelStopped, Remembering
+from bench.backend import Model, ModelStopped, Remembering
 from bench.prices import Price
 from bench.records import BenchError, Request, Response
 from bench.runfile import RunFile

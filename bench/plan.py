@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 import languages
-from bench.models.base import Capabilities
+from bench.backend import Capabilities
 from bench.prompting import Asker, Asking, request
 from bench.records import Mode, Request, UsageError
 from bench.watch import Watch, unwatched

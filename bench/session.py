@@ -15,8 +15,8 @@ from typing import Any
 
 import tasks
 from bench import prompting, scoring, summary
+from bench.backend import Model, worded
 from bench.execution import NO_BOUNDS, Bounds, Outcome, Totals, execute
-from bench.models.base import Model, worded
 from bench.plan import ENGLISH, Block, Style, requests
 from bench.records import BenchError, Mode, Request, Response, UsageError
 from bench.runfile import Identity, Place, Planned, RunFile, SampleFacts

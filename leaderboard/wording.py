@@ -74,7 +74,7 @@ REASONS = {
     "speakers_unknown": "not in the mean: the number of speakers is unknown",
     "no_choice": "not normalised: there is one option to choose from",
     "prompt_truncated": "some questions were longer than the model reads, and were cut",
-    "too_long": "some answers to choose from were longer than the model reads",
+    "too_long": "a question or an answer to choose from was longer than the model reads",
     "not_run": "not run: this model was not asked this task in this language",
     "partial": "not ranked: some languages of the task are missing",
     "baseline": "floor, not ranked",
@@ -89,6 +89,9 @@ REASONS = {
     "no_verdict": "no verdict",
     "too_few_items_for_1_percent": "too few items to show under 1 % of violations, however good the model",
     "not_reported": "not reported by the model",
+    "no_price": "nobody said what this model costs",
+    "none_correct": "no answer was right, so there is none to divide the cost by",
+    "not_in_top_logprobs": "the service does not show the probability of every option",
     "not_stated": "not stated",
 }
 """Reason code -> what it means, for a reader who has read nothing else."""

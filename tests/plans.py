@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, MutableMapping, Sequence
 
+from bench.backend import Capabilities, Model
 from bench.execution import NO_BOUNDS, Bounds, Outcome, Totals, execute
-from bench.models.base import Capabilities, Model
 from bench.plan import ENGLISH, Block, Content, Shelf, Style, requests
 from bench.prompting import Asker
 from bench.records import Mode, Request

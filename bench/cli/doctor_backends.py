@@ -227,7 +227,7 @@ def _pinned(wrong: list[tuple[Requirement, str]]) -> str:
 
 def _service(what: str, prefix: str, usual: str) -> Finding:
     """A backend that asks a service: the key is looked for, and never shown."""
-    from bench.models.secrets import plain_url, secret
+    from bench.services.secrets import plain_url, secret
 
     if util.find_spec("aiohttp") is None:
         return Finding(what, False, "aiohttp is not installed", install("aiohttp"))
@@ -246,9 +246,9 @@ def _service(what: str, prefix: str, usual: str) -> Finding:
 
 def endpoint(url: str) -> Finding:
     """Whether a service answers at this address, and with which models. Raises `UsageError` for what is no address."""
-    from bench.models.base import ModelStopped
-    from bench.models.endpoint import Call, Endpoint, Limits
-    from bench.models.secrets import plain_url, secret
+    from bench.backend import ModelStopped
+    from bench.services.endpoint import Call, Endpoint, Limits
+    from bench.services.secrets import plain_url, secret
 
     base = plain_url(url, "the endpoint")
     what = "endpoint"

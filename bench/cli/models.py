@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench.models import facts as model_facts
-from bench.models import family, file, provider
-from bench.models.facts import Facts
+from bench.cards import facts as model_facts
+from bench.cards import family, file
+from bench.cards.facts import Facts
+from bench.models import provider
 from bench.records import UsageError
 from bench.runfile import RunFile
 

@@ -129,11 +129,11 @@ def run(
 
     With no arguments: the built-in baselines over the embedded suite, in every language that it covers.
     """
+    from bench.cards.facts import of as facts_of
+    from bench.cards.facts import published, to_json
+    from bench.cards.file import resolve
     from bench.cli.progress import watch
     from bench.models import Settings, load, provider
-    from bench.models.facts import of as facts_of
-    from bench.models.facts import published, to_json
-    from bench.models.file import resolve
     from bench.plan import Style
     from bench.session import perform, training
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from dataclasses import dataclass
 
-from bench.models.base import Capabilities, Model, ModelStopped, Settings
+from bench.backend import Capabilities, Model, ModelStopped, Settings
 from bench.records import UsageError
 from tasks.suggest import did_you_mean
 

@@ -8,15 +8,15 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from bench.models import wire
-from bench.models.access import Access, ServiceOptions, drawn, extra_of, key_of
+from bench.backend import Capabilities, Settings, read_options
 from bench.models.anthropic_dialect import Manner, Messages
-from bench.models.base import Capabilities, Settings, read_options
-from bench.models.calls import Reply, Unusable
-from bench.models.probing import Probe, culprit, public, question, refuse_keys
-from bench.models.secrets import plain_url
-from bench.models.service import Batching, Described, ServiceModel
 from bench.records import UsageError
+from bench.services import wire
+from bench.services.access import Access, ServiceOptions, drawn, extra_of, key_of
+from bench.services.calls import Reply, Unusable
+from bench.services.probing import Probe, culprit, public, question, refuse_keys
+from bench.services.secrets import plain_url
+from bench.services.service import Batching, Described, ServiceModel
 
 BASE_URL = "https://api.anthropic.com/v1"
 KEY = "ANTHROPIC_API_KEY"
@@ -78,7 +78,7 @@ def load(rest: str, settings: Settings) -> ServiceModel:
 def _batching(access: Access) -> Batching | None:
     if not access.options.batch_api:
         return None
-    from bench.models.batch_protocols import AnthropicBatches
+    from bench.services.batch_protocols import AnthropicBatches
 
     return access.batching(AnthropicBatches())
 

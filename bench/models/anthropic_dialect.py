@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bench.models import wire
-from bench.models.calls import Call, Reply, Unusable
 from bench.records import Request, Response
+from bench.services import wire
+from bench.services.calls import Call, Reply, Unusable
 
 PATH = "/messages"
 

@@ -8,7 +8,8 @@ from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
-from bench.models.base import Capabilities, Model, Settings, Training
+from bench.backend import Capabilities, Model, Settings, Training
+from bench.prices import Price
 from bench.records import Request, Response, UsageError
 from bench.text import LETTERS
 from tasks.records import Sample
@@ -36,7 +37,7 @@ class Baseline:
     template = "none"
     decoding = "deterministic"
     capabilities = Capabilities(modes=("generate",), raw=True)
-    price = None
+    price: Price | None = None
 
     def __init__(self, name: str, answer: Answer, training: Training) -> None:
         self.name = f"baseline:{name}"

@@ -17,7 +17,8 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import IO
 
-from bench.models.base import Capabilities, Model, ModelStopped, Settings
+from bench.backend import Capabilities, Model, ModelStopped, Settings
+from bench.prices import Price
 from bench.records import Request, Response, UsageError
 from bench.text import one_line
 
@@ -45,7 +46,7 @@ class Command:
     template = "none"
     decoding = "as the program does"
     capabilities = Capabilities(modes=("generate",), raw=True, choices=False)
-    price = None
+    price: Price | None = None
 
     def __init__(self, command: str, chunk: int, timeout: float) -> None:
         self.name = f"command:{command}"

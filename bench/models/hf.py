@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from bench.backend import Capabilities, Settings, read_options, worded
 from bench.models import hf_source
-from bench.models.base import Capabilities, Settings, read_options, worded
 from bench.models.hf_batching import ROWS
 from bench.models.hf_source import fingerprint
 from bench.records import Request, Response, UsageError

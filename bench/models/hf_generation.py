@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import torch
 
-from bench.models.base import PROMPT_TRUNCATED, TOO_LONG
+from bench.backend import PROMPT_TRUNCATED, TOO_LONG
 from bench.models.hf_batching import TOKENS, WASTE, batches
 from bench.models.hf_encoding import Encoder, Tokens
 from bench.models.hf_network import Network, halving

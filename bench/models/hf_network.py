@@ -12,7 +12,7 @@ import torch
 from transformers import DynamicCache, GenerationConfig
 from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
-from bench.models.base import ModelStopped
+from bench.backend import ModelStopped
 from bench.models.hf_batching import Count
 from bench.models.hf_encoding import Encoder
 

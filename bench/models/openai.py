@@ -12,15 +12,16 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from bench.models import openai_probe, wire
-from bench.models.access import Access, ServiceOptions, drawn, extra_of, key_of
-from bench.models.base import Capabilities, Settings, read_options
+from bench.backend import Capabilities, Settings, read_options
+from bench.models import openai_probe
 from bench.models.openai_completions import Completions
 from bench.models.openai_dialect import Chat, Manner
-from bench.models.probing import public, refuse_keys
-from bench.models.secrets import plain_url
-from bench.models.service import Batching, Described, ServiceModel
 from bench.records import Mode, UsageError
+from bench.services import wire
+from bench.services.access import Access, ServiceOptions, drawn, extra_of, key_of
+from bench.services.probing import public, refuse_keys
+from bench.services.secrets import plain_url
+from bench.services.service import Batching, Described, ServiceModel
 
 BASE_URL = "https://api.openai.com/v1"
 KEY = "OPENAI_API_KEY"
@@ -90,7 +91,7 @@ def load(rest: str, settings: Settings) -> ServiceModel:
 def _batching(access: Access) -> Batching | None:
     if not access.options.batch_api:
         return None
-    from bench.models.batch_protocols import OpenAIBatches
+    from bench.services.batch_protocols import OpenAIBatches
 
     return access.batching(OpenAIBatches())
 

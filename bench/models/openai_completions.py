@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from bench.models import wire
-from bench.models.calls import Call, Reply, Unusable
 from bench.models.openai_dialect import MOST_STOPS, Manner, choices, log_probability, measured
 from bench.records import Request, Response
+from bench.services import wire
+from bench.services.calls import Call, Reply, Unusable
 
 Way = Literal["", "prompt", "echo", "echo_one"]
 """How a server gives log-probabilities of a prompt's tokens.

@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from bench.models import wire
-from bench.models.calls import Call, Reply, Unusable
 from bench.records import Request, Response
+from bench.services import wire
+from bench.services.calls import Call, Reply, Unusable
 
 MOST_STOPS = 4
 """Stop strings that OpenAI's service takes; what comes after any other is cut off here."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
-from bench.models import wire
-from bench.models.calls import Reply, Unusable
 from bench.models.openai_completions import WAYS, Completions, Way, scored, scoring
 from bench.models.openai_dialect import Chat, Manner, alternatives, choices, log_probability
-from bench.models.probing import Probe, culprit, question
+from bench.services import wire
+from bench.services.calls import Reply, Unusable
+from bench.services.probing import Probe, culprit, question
 
 _QUESTION = "Answer with the letter A."
 _LETTERS = (" A", " B")

@@ -7,7 +7,8 @@ import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from bench.models.base import Capabilities, Model, Settings
+from bench.backend import Capabilities, Model, Settings
+from bench.prices import Price
 from bench.records import Request, Response, UsageError
 
 MISSING = "missing_reply"
@@ -64,7 +65,7 @@ class Replies:
     template = "none"
     decoding = "unknown"
     capabilities = Capabilities(modes=("generate",))
-    price = None
+    price: Price | None = None
 
     def __init__(self, path: Path, revision: str, replies: dict[str, str]) -> None:
         self.name = f"replies:{path.name}"

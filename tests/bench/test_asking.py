@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 import tasks
 from bench import session
+from bench.backend import Capabilities
 from bench.cli import main
 from bench.models import Settings
 from bench.models import load as model_of
-from bench.models.base import Capabilities
 from bench.plan import Block, Style, choose_languages, load
 from bench.prompting import NO_TEMPLATE, Asker, Asking, order, render, request, rotation, with_rotation
 from bench.records import Cell, Mode, Request, Response, UsageError

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bench import execution
-from bench.models.base import Capabilities, ModelStopped
+from bench.backend import Capabilities, ModelStopped
 from bench.prices import Price
 from bench.records import BenchError, Request, Response
 from bench.runfile import Identity, Planned, RunFile, SampleFacts

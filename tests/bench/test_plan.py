@@ -9,7 +9,7 @@ import pytest
 
 import languages
 import tasks
-from bench.models.base import Capabilities
+from bench.backend import Capabilities
 from bench.plan import CannotAnswer, answer_mode, choose_languages, draw, load
 from bench.prompting import Asker
 from bench.records import Mode, UsageError

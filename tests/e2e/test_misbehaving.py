@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
+from bench.backend import Settings
 from bench.models import openai
-from bench.models.base import Settings
 from bench.records import Request
 from tests.conftest import REPOSITORY
 from tests.e2e.conftest import Bench, environment

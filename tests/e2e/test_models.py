@@ -14,9 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from bench.models import PROVIDERS, facts
-from bench.models.facts import Facts, stated
-from bench.models.file import FactsTable
+from bench.cards import facts
+from bench.cards.facts import Facts, stated
+from bench.cards.file import FactsTable
+from bench.models import PROVIDERS
 from bench.prices import Price
 from tests.conftest import REPOSITORY
 from tests.e2e.conftest import Bench, environment

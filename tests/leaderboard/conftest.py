@@ -11,8 +11,8 @@ from flask.testing import FlaskClient
 
 import tasks
 from bench import prompting, session
+from bench.backend import Capabilities
 from bench.models import Model, Settings, load
-from bench.models.base import Capabilities
 from bench.plan import Block, choose_languages
 from bench.plan import load as read
 from bench.prices import Price

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from bench.models.base import Settings
-from bench.models.calls import Reply
+from bench.backend import Settings
 from bench.records import Mode, Request
+from bench.services.calls import Reply
 
 
 def asked(

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from bench.models import load, wire
+from bench.models import load
 from bench.models.anthropic_dialect import Manner, Messages
-from bench.models.calls import Unusable
-from bench.models.service import ServiceModel
 from bench.records import Response, UsageError
+from bench.services import wire
+from bench.services.calls import Unusable
+from bench.services.service import ServiceModel
 from tests.bench.models.asked import asked, reply, settings
 from tests.bench.models.test_openai_dialect import hostile, json_values, put, sound, touches
 from tests.openai_server import CLAUDE_NEW, VLLM, Kind, Server, answer

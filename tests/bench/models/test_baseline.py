@@ -8,18 +8,19 @@ import pytest
 
 import tasks
 from bench.models import Settings, load
-from bench.plan import choose_languages, requests
+from bench.plan import choose_languages
 from bench.plan import load as load_blocks
 from bench.records import Request, Response, UsageError
 from bench.session import asker, training
 from bench.text import LETTERS
+from tests.plans import asked
 
 
 def answers(name: str, task: str, *codes: str) -> list[tuple[Request, Response]]:
     model = load(name, Settings(training))
     blocks = load_blocks(choose_languages(tasks.select([task]), codes), None)
-    asked, _ = requests(blocks, model.capabilities, asker(model), None)
-    return list(zip(asked, model.respond(asked), strict=True))
+    made, _ = asked(blocks, model.capabilities, asker(model), None)
+    return list(zip(made, model.respond(made), strict=True))
 
 
 def test_random_takes_every_option_about_as_often() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from bench.models.base import Settings
+from bench.backend import Settings
 from bench.models.hf import HuggingFace, load
 from bench.records import Request, Response, UsageError
 from tests.bench.models.test_hf import Plain, answers, limited, request

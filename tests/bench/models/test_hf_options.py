@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from bench.models.base import Settings
+from bench.backend import Settings
 from bench.models.hf import HuggingFace, Options, load
 from bench.models.hf_source import fingerprint
 from bench.records import UsageError

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from bench.models import ModelStopped, Settings, load
-from bench.models.probing import culprit
-from bench.models.service import ServiceModel
 from bench.prices import Price
 from bench.records import Request, Response, UsageError
+from bench.services.probing import culprit
+from bench.services.service import ServiceModel
 from tests import openai_server
 from tests.bench.models.asked import asked, no_training, reply, settings
 from tests.openai_server import BARE, ECHOING, OLLAMA, OPENAI, OPENAI_REASONING, VLLM, Kind, Mangle, Server, answer

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.models import wire
-from bench.models.calls import Unusable
 from bench.models.openai_completions import Completions
 from bench.models.openai_dialect import Chat, Manner
 from bench.records import Response
+from bench.services import wire
+from bench.services.calls import Unusable
 from tests.bench.models.asked import asked, reply
 from tests.hostile import segments
 

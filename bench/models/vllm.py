@@ -1,0 +1,250 @@
+"""`vllm:PATH_OR_REPO`: a model in vLLM's engine, in this process and its workers.
+
+This half finds the model, reads the options and says what is wrong; `vllm_start` keeps vLLM quiet, and `vllm_engine`
+computes. Nothing here imports torch, transformers or vLLM until a model is loaded.
+"""
+
+from __future__ import annotations
+
+import gc
+import hashlib
+import importlib
+import json
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from bench.backend import Capabilities, Settings, read_options, worded
+from bench.models import hf_source, vllm_start
+from bench.records import Request, Response, UsageError
+
+if TYPE_CHECKING:
+    from bench.models.vllm_engine import Stream
+    from bench.models.vllm_start import Log
+
+INSTALL = (
+    "run, in an environment of its own: pip install --constraint constraints-vllm.txt -e '.[vllm]' "
+    "(without a GPU: make .venv-vllm/.ready, and then .venv-vllm/bin/python -m bench)"
+)
+GIB = 1 << 30
+CPU_CACHE_GIB = 2
+"""The keys and values of all sequences together, on the CPU, where nothing else is asked for."""
+
+_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)  # the ones that vLLM has kernels for
+_ENVIRONMENT = {
+    "DO_NOT_TRACK": "1",
+    "VLLM_NO_USAGE_STATS": "1",
+    "VLLM_LOGGING_LEVEL": "ERROR",
+    "VLLM_WORKER_MULTIPROC_METHOD": "spawn",
+}
+
+Count = Annotated[int, Meta(ge=1)]
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`-M name=value`; what is not said here is vLLM's own choice.
+
+    `dtype` auto is bfloat16 on a GPU and float32 on the CPU, as for `hf:`, and a quantised model's own. `truncation`
+    says what becomes of a prompt that `max_model_len` (tokens, answer included) has no room for: its beginning is cut
+    off ("left"), or it is not asked ("skip"). `lora` is the folder or hub repository of an adapter. `temperature` 0 is
+    greedy. `thinking` goes to the chat template as `enable_thinking`.
+    """
+
+    tensor_parallel_size: Count = 1
+    pipeline_parallel_size: Count = 1
+    data_parallel_size: Count = 1
+    dtype: Literal["auto", "bfloat16", "float16", "float32"] = "auto"
+    quantization: str | None = None
+    max_model_len: Count | None = None
+    gpu_memory_utilization: Annotated[float, Meta(gt=0, le=1)] | None = None
+    kv_cache_dtype: str | None = None
+    enable_prefix_caching: bool = True
+    enforce_eager: bool = False
+    lora: str | None = None
+    seed: Annotated[int, Meta(ge=0)] = 0
+    truncation: Literal["left", "skip"] = "left"
+    temperature: Annotated[float, Meta(ge=0, le=2)] = 0.0
+    top_p: Annotated[float, Meta(gt=0, le=1)] = 1.0
+    thinking: bool | None = None
+
+    def decoding(self) -> str:
+        """Every option that changes answers. How many GPUs share the work does not: a run goes on with other ones."""
+        drawn = self.temperature > 0
+        return worded(
+            "sampled" if drawn else "greedy",
+            temperature=self.temperature if drawn else None,
+            top_p=self.top_p if drawn and self.top_p < 1 else None,
+            seed=self.seed if drawn else None,
+            dtype=None if self.dtype == "auto" else self.dtype,
+            quantization=self.quantization,
+            kv_cache_dtype=self.kv_cache_dtype,
+            max_model_len=self.max_model_len,
+            truncation=None if self.truncation == "left" else self.truncation,
+            thinking=None if self.thinking is None else str(self.thinking).lower(),
+        )
+
+
+class VLLM:
+    """One model in vLLM. `revision` is the folder's content hash or the hub's commit, and the adapter's hash."""
+
+    price = None
+
+    def __init__(self, name: str, revision: str, options: Options, reasoning_tokens: int, stream: Stream) -> None:
+        self.name = name
+        self.revision = revision
+        self.decoding = options.decoding()
+        self.capabilities = Capabilities(
+            modes=("loglikelihood", "first_token", "generate"), reasoning_tokens=reasoning_tokens
+        )
+        template = stream.encoder.template
+        self.template = "none" if template is None else f"sha256:{hashlib.sha256(template.encode()).hexdigest()[:16]}"
+        self._stream: Stream | None = stream
+
+    def check(self, requests: Iterable[Request]) -> None:
+        """Every plan can be answered: what is too long for the model is skipped or cut, request by request."""
+
+    def respond(self, requests: Iterable[Request]) -> Iterator[Response]:
+        """Answers every request once, as they finish. Raises `ModelStopped` where the engine died."""
+        if self._stream is None:
+            raise ValueError(f"{self.name} is closed")
+        return self._stream.respond(requests)
+
+    def status(self) -> str:
+        """How many sequences the engine has at the moment."""
+        return f"{self._stream.in_flight()} sequences in the engine" if self._stream is not None else ""
+
+    def close(self) -> None:
+        """Ends the engine and its processes."""
+        if self._stream is not None:
+            self._stream.shutdown()
+            self._stream = None
+            gc.collect()
+
+
+def load(rest: str, settings: Settings) -> VLLM:
+    """The model in a folder or a hub repository. Raises `UsageError` where it cannot be had, and says why."""
+    rest = rest.strip()
+    options = read_options(Options, f"vllm:{rest}", settings.options)
+    folder = hf_source.find_folder(rest, "vllm")
+    # The name is published: a folder's place on somebody's machine is no part of it, its content is the revision.
+    name = f"vllm:{folder.resolve().name if folder else rest}"
+    if options.data_parallel_size > 1:
+        raise UsageError(
+            f"{name}: in one process vLLM has no data parallelism; run `vllm serve {rest} --data-parallel-size "
+            f"{options.data_parallel_size}`, and `-m openai:{rest} -M base_url=http://localhost:8000/v1 "
+            "-M api=completions`"
+        )
+    hf_source.refuse_foreign_kernels()
+    log = vllm_start.Log()
+    try:
+        with vllm_start.environment(**_ENVIRONMENT):
+            return _loaded(rest, settings, options, folder, name, log)
+    except UsageError:
+        log.close()
+        raise
+
+
+def _loaded(rest: str, settings: Settings, options: Options, folder: Path | None, name: str, log: Log) -> VLLM:
+    try:
+        with vllm_start.silenced(log):
+            from bench.models import hf_encoding, vllm_engine
+    except ImportError as error:
+        raise UsageError(
+            f"{name}: needs vllm, which does not import here ({hf_source.first_line(error)}); {INSTALL}"
+        ) from error
+    transformers: Any = importlib.import_module("transformers")
+    hf_source.quieten(transformers)
+    adapter = None if options.lora is None else hf_source.find_adapter(name, options.lora)
+    adapter_folder = None if adapter is None else _local(name, adapter)
+    source = rest if folder is None else str(folder)
+    # All reads ask for one commit, so that a push in between mixes nothing; a folder has none.
+    commit = hf_source.current_commit(name, rest) if folder is None else "main"
+    config = hf_source.read_config(transformers, name, source, commit)
+    tokenizer = hf_source.read_tokenizer(transformers, name, source, commit)
+    problem = f"{name}: its chat template does not render one user message"
+    with hf_source.explained(problem, hf_source.template_errors()):
+        encoder = hf_encoding.Encoder(tokenizer, options.thinking)
+        encoder.render("question")
+    if options.thinking is not None and "enable_thinking" not in (encoder.template or ""):
+        raise UsageError(f"{name}: thinking: its chat template has no enable_thinking; leave the option out")
+    arguments = {"model": source, **_arguments(options, settings, config)}
+    if folder is None:
+        arguments |= {"revision": commit, "tokenizer_revision": commit}
+    if adapter_folder is not None:
+        arguments |= {"enable_lora": True, "max_loras": 1, "max_lora_rank": _rank(name, adapter_folder)}
+    stream = vllm_engine.start(
+        name,
+        arguments,
+        encoder,
+        ends=_ends(transformers, source, commit, config, encoder),
+        sampling=vllm_engine.Sampling(options.temperature, options.top_p, options.seed),
+        skip_too_long=options.truncation == "skip",
+        adapter=adapter_folder,
+        log=log,
+    )
+    revision = f"commit:{commit[:16]}" if folder is None else f"sha256:{hf_source.fingerprint(folder)[:16]}"
+    if adapter is not None:
+        name, revision = f"{name}+{adapter.name}", f"{revision}+{adapter.revision}"
+    return VLLM(name, revision, options, settings.reasoning_tokens, stream)
+
+
+def _arguments(options: Options, settings: Settings, config: Any) -> dict[str, Any]:
+    """What goes to vLLM's engine of the options; what nobody asked for is left to it."""
+    from vllm.platforms import current_platform
+
+    cpu = current_platform.is_cpu()
+    plain = options.dtype == "auto" and not (options.quantization or getattr(config, "quantization_config", None))
+    arguments: dict[str, Any] = {
+        "tensor_parallel_size": options.tensor_parallel_size,
+        "pipeline_parallel_size": options.pipeline_parallel_size,
+        "dtype": "float32" if plain and cpu else "bfloat16" if plain else options.dtype,
+        "quantization": options.quantization,
+        "max_model_len": options.max_model_len,
+        "gpu_memory_utilization": options.gpu_memory_utilization,
+        "kv_cache_dtype": options.kv_cache_dtype,
+        "enable_prefix_caching": options.enable_prefix_caching,
+        "enforce_eager": options.enforce_eager,
+        "max_num_seqs": settings.batch,
+        "seed": options.seed,
+    }
+    # Otherwise vLLM takes nearly the whole machine.
+    if cpu and options.gpu_memory_utilization is None and not os.environ.get("VLLM_CPU_KVCACHE_SPACE"):
+        arguments["kv_cache_memory_bytes"] = CPU_CACHE_GIB * GIB
+    return {name: value for name, value in arguments.items() if value is not None}
+
+
+def _local(name: str, adapter: hf_source.Adapter) -> Path:
+    """The adapter's folder; vLLM would fetch a repository's newest commit."""
+    from huggingface_hub import snapshot_download
+
+    if adapter.commit is None:
+        return Path(adapter.source)
+    with hf_source.explained(f"{name}: lora: {adapter.source} cannot be fetched", (OSError, ValueError)):
+        return Path(snapshot_download(adapter.source, revision=adapter.commit))
+
+
+def _rank(name: str, adapter: Path) -> int:
+    """The least rank vLLM can be set to that holds the adapter's; the greatest where it has none such."""
+    try:
+        config = json.loads((adapter / "adapter_config.json").read_text("utf-8"))
+        ranks = [config["r"], *(config.get("rank_pattern") or {}).values()]
+        return next((rank for rank in _RANKS if rank >= max(ranks)), _RANKS[-1])
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        problem = f"adapter_config.json in {adapter.name!r} is not one that peft wrote"
+        raise UsageError(f"{name}: lora: {problem} ({hf_source.first_line(error)})") from error
+
+
+def _ends(transformers: Any, source: str, commit: str, config: Any, encoder: Any) -> frozenset[int]:
+    """The tokens that end an answer: chat models have several, some named only in the generation configuration."""
+    try:
+        generation = transformers.GenerationConfig.from_pretrained(source, revision=commit).eos_token_id
+    except (OSError, ValueError):  # there is none, or none that can be read
+        generation = None
+    ends: set[int] = set()
+    for named in (generation, config.get_text_config().eos_token_id, encoder.end):
+        ends.update([named] if isinstance(named, int) else named or ())
+    return frozenset(ends)

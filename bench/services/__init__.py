@@ -1,0 +1,1 @@
+"""Asking a service over HTTP, for hours: what every protocol needs, and nothing of any model."""
