@@ -21,7 +21,7 @@ from bench.difference import DETECTABLE, ROUNDS, TRIALS, Pair, difference, holm,
 from bench.records import Cell, UsageError
 from bench.runfile import RunFile, SampleFacts
 from bench.statistics import CLUSTERS_NEEDED
-from bench.summary import TOO_FEW_ITEMS, drawn_with, pooled, same_options, seed
+from bench.summary import TOO_FEW_ITEMS, UNEVEN, drawn_with, pooled, same_options, seed
 from kernels.base import Metric, Scores, Statistics
 
 Verdict = Literal["better", "worse", "not_separable", "too_few_items", "too_few_clusters", "not_comparable"]
@@ -189,6 +189,8 @@ def _matched(baseline: Scored, system: Scored) -> Iterator[_Match]:
 def _reason(one: Answers, other: Answers) -> str:
     """Why two runs that were asked in the same way still cannot be paired; empty where they can."""
     shared = one.items.keys() & other.items.keys()
+    if UNEVEN in (one.cell.reasons.get("rank"), other.cell.reasons.get("rank")):
+        return UNEVEN
     # How many references there are is the data's, whose hashes are compared; a cell sees only those that got answers.
     if not same_options(one.cell.signature, other.cell.signature):
         return "other_signature"
@@ -205,10 +207,12 @@ def _paired(match: _Match) -> tuple[Comparison, Pair | None]:
     if match.reason or not match.baseline or not match.system:
         return replace(record, verdict="not_comparable", reasons={"verdict": match.reason}), None
     ours, theirs = match.baseline.items, match.system.items
-    shared = [item for item in ours if item in theirs]
     if one.cell.metric not in kernels.METRICS:
         raise UsageError(f"{match.runs[0].name} is scored by {one.cell.metric}, which this program does not know")
     metric = kernels.metric(one.cell.metric)
+    shared = [item for item in ours if item in theirs]
+    if metric.binary:  # where one repeat failed on one side alone, the item would weigh more on the other
+        shared = [item for item in shared if ours[item][1][-1:] == theirs[item][1][-1:]]
     sides = [
         _statistics(run, one.cell, metric, [items[item][1] for item in shared])
         for run, items in zip(match.runs, (ours, theirs), strict=True)

@@ -86,7 +86,7 @@ def execute(
     """
     if isinstance(model, Remembering):
         model.remember(run.notes)
-    feed = Feed(plan, run, Purse(model.price, bounds.max_cost, run.spent() if model.price else 0.0))
+    feed = Feed(plan, run, Purse(model.price, bounds.max_cost, run.spent(model.price)))
     answered, errors, first_error, stopped = 0, 0, "", ""
     tally = Tally(model, totals.earlier, progress)
     progress(totals.earlier, tally.standing())
@@ -94,7 +94,7 @@ def execute(
         try:
             while not stopped:
                 for response in model.respond(feed):
-                    recorder.put(Kept(response, *feed.settle(model.name, response)))
+                    recorder.put(feed.settle(model.name, response))
                     if response.status == "error":
                         errors += 1
                         first_error = first_error or response.reason
@@ -102,6 +102,8 @@ def execute(
                             break
                     else:
                         answered += 1
+                if not stopped and feed.flying:
+                    raise BenchError(f"{model.name} left {feed.flying:,} requests without an answer")
                 if not feed.held_back():
                     break
                 stopped = stopped or feed.purse.why_empty(feed.next_request())
@@ -165,6 +167,11 @@ class Feed(Iterator[Request]):
         self._flying[request.id] = spot
         return request
 
+    @property
+    def flying(self) -> int:
+        """How many requests are under way."""
+        return len(self._flying)
+
     def held_back(self) -> bool:
         """Whether there is more to ask, and money kept it back."""
         return self._next is not None
@@ -174,12 +181,13 @@ class Feed(Iterator[Request]):
         assert self._next is not None
         return self._next[0]
 
-    def settle(self, name: str, response: Response) -> tuple[Spot, float | None]:
+    def settle(self, name: str, response: Response) -> Kept:
         """Takes an answer in: where it belongs, and what it cost. Raises `BenchError` for one that nobody waits for."""
         spot = self._flying.pop(response.request, None)
         if spot is None:
             raise BenchError(f"{name} answered a request twice, or one it was not asked: {response.request}")
-        return spot, self.purse.settle(response)
+        cost, counted = self.purse.settle(response)
+        return Kept(response, spot, cost, counted)
 
 
 class Purse:
@@ -203,15 +211,18 @@ class Purse:
         self._reserve += most
         return True
 
-    def settle(self, response: Response) -> float | None:
-        """What an answer cost. Where that is not known, the most that it can have cost counts as spent."""
+    def settle(self, response: Response) -> tuple[float | None, float | None]:
+        """What an answer cost, None where that is not known, and what counts as spent: then the most it can be."""
         if self._price is None:
-            return None
+            return None, None
         cost = self._price.of(response) if response.status == "ok" else None
         most = self._reserved.pop(response.request, 0.0)
         self._reserve = self._reserve - most if self._reserved else 0.0
-        self._spent += most if cost is None and response.status != "skipped" else cost or 0.0
-        return cost
+        counted = cost
+        if cost is None:
+            counted = 0.0 if response.status == "skipped" or _unpaid(response.reason) else most
+        self._spent += counted or 0.0
+        return cost, counted
 
     def why_empty(self, request: Request) -> str:
         """Why nothing more is asked, "" where what came back leaves enough for the next request."""
@@ -223,16 +234,23 @@ class Purse:
         if not math.isfinite(most):
             next_one = "the next prompt is too long for the known price"
         limit = f"--max-cost {self._limit:g} {self._price.currency}"
-        return f"{limit} leaves no room for more ({self._spent:.4f} spent so far, and {next_one})"
+        spent = f"{self._spent:.4f} spent so far, answers of unknown cost counted at the most that they can be"
+        return f"{limit} leaves no room for more ({spent}; {next_one})"
+
+
+def _unpaid(reason: str) -> bool:
+    """Whether a request failed before anybody worked on it."""
+    return reason.removeprefix("deadline: ").startswith(("unreachable", "rate_limited", "overloaded", "bad_request"))
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """An answer on its way to the disk."""
+    """An answer on its way to the disk, with its cost and with what counts as spent."""
 
     response: Response
     spot: Spot
     cost: float | None
+    counted: float | None
 
 
 class Tally:
@@ -309,7 +327,7 @@ class Recorder:
             last = self._last.is_set()  # looked at before the queue: what is put later is not lost
             self._some.clear()
             while group := [self._waiting.popleft() for _ in range(min(GROUP_ROWS, len(self._waiting)))]:
-                self._run.record([kept.response for kept in group], [kept.cost for kept in group])
+                self._run.record([one.response for one in group], [(one.cost, one.counted) for one in group])
                 self._tally.add(group)
             if last:
                 return
@@ -321,7 +339,14 @@ class Recorder:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with self._pool, contextlib.suppress(*() if kind is None else (BenchError,)):
-            self._last.set()
-            self._some.set()
-            self._work.result()  # where something else ended the run, that is what the user should hear of
+        try:
+            with contextlib.suppress(*() if kind is None else (BenchError,)):
+                self._end()
+                self._work.result()  # where something else ended the run, that is what the user should hear of
+        finally:  # a second Ctrl-C in the lines above too
+            self._end()
+            self._pool.shutdown()
+
+    def _end(self) -> None:
+        self._last.set()
+        self._some.set()

@@ -231,7 +231,7 @@ def requests(
     style: Style = ENGLISH,
     left_out: MutableMapping[str, str] | None = None,
 ) -> Iterator[tuple[Block, list[Request]]]:
-    """The requests for one model in plan order, block by block.
+    """The requests for one model in plan order, block by block, and repeat by repeat.
 
     `left_out` is told of the tasks that the model cannot be asked, with the reason.
     """
@@ -243,13 +243,8 @@ def requests(
             if left_out is not None:
                 left_out[block.task.name] = str(reason)
         else:
-            times = style.repeats if mode == "generate" else 1
-            made = (
-                request(block.task, sample, mode, asker, asking, repeat)
-                for repeat in range(times)
-                for sample in block.samples
-            )
-            yield block, list(made)
+            for repeat in range(style.repeats if mode == "generate" else 1):
+                yield block, [request(block.task, sample, mode, asker, asking, repeat) for sample in block.samples]
 
 
 def _asking(block: Block, style: Style) -> Asking:

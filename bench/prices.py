@@ -59,10 +59,11 @@ class Price:
         """The most that asking once can cost: infinite where the prompt may be too long for this price.
 
         A token stands for at least one byte of UTF-8, as in every byte-level tokenizer and in others with their byte
-        fallback. `reasoning_tokens` is the room for thinking on top of the request's own limit. A continuation whose
-        log-likelihood is asked for is a prompt of its own, and where nothing is to be generated one token is.
+        fallback. `reasoning_tokens` is the room for thinking on top of the request's own limit. Where log-likelihoods
+        are asked for, the bare prompt and each continuation are prompts of their own, perhaps asked twice (the second
+        time by token numbers), and where nothing is to be generated one token is.
         """
-        scored = request.continuations if request.mode == "loglikelihood" else ("",)
+        scored = 2 * ("", *request.continuations) if request.mode == "loglikelihood" else ("",)
         tokens = [len((request.prompt + text).encode(errors="surrogatepass")) + self.overhead for text in scored]
         if not all(map(self._holds, tokens)):
             return math.inf

@@ -12,7 +12,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import chain, repeat
 from pathlib import Path
 from types import TracebackType
@@ -20,6 +20,7 @@ from typing import IO, Any, Self
 
 import portalocker
 
+from bench.prices import Price
 from bench.records import BenchError, Cell, Mode, Request, Response, Score, UsageError
 from bench.runfile_schema import VERSION, connect, explain
 
@@ -29,7 +30,7 @@ PARAMETERS = 500
 
 COLUMNS = (
     *("status", "finish", "text", "loglikelihoods", "reason", "prompt_tokens", "output_tokens", "seconds", "received"),
-    *("reasoning", "reasoning_tokens", "cached_tokens", "attempts", "cost"),
+    *("reasoning", "reasoning_tokens", "cached_tokens", "attempts", "cost", "counted"),
 )
 
 # An error is infrastructure: it is asked again, and only an error is ever written over.
@@ -285,13 +286,18 @@ class RunFile:
             found.update(row[0] for row in self._query(sql, some))
         return found
 
-    def spent(self) -> float:
-        """What the recorded answers cost, as far as that is known."""
-        ((cost,),) = self._query("SELECT total(cost) FROM responses")
-        return float(cost)
+    def spent(self, price: Price | None) -> float:
+        """What counts as spent on the recorded answers; those that were given without a price cost this one."""
+        ((counted,),) = self._query("SELECT total(counted) FROM responses")
+        ((prompts, outputs, cached),) = self._query(
+            "SELECT total(prompt_tokens), total(output_tokens), total(cached_tokens) FROM responses"
+            " WHERE counted IS NULL AND status = 'ok'"
+        )
+        unpriced = Response("", "ok", prompt_tokens=int(prompts), output_tokens=int(outputs), cached_tokens=int(cached))
+        return float(counted) + ((replace(price, up_to=None).of(unpriced) or 0.0) if price else 0.0)
 
-    def record(self, responses: Iterable[Response], costs: Iterable[float | None] = ()) -> None:
-        """Writes a group of responses in one transaction, each with its cost where costs are given.
+    def record(self, responses: Iterable[Response], costs: Iterable[tuple[float | None, float | None]] = ()) -> None:
+        """Writes a group of responses in one transaction, each with its cost and what counts as spent, where given.
 
         Raises `RunFileError`, then nothing of the group is kept.
         """
@@ -301,9 +307,9 @@ class RunFile:
                 *(answer.request, answer.status, answer.finish, answer.text),
                 json.dumps(answer.loglikelihoods) if answer.loglikelihoods else None,
                 *(answer.reason, answer.prompt_tokens, answer.output_tokens, answer.seconds, received),
-                *(answer.reasoning, answer.reasoning_tokens, answer.cached_tokens, answer.attempts, cost),
+                *(answer.reasoning, answer.reasoning_tokens, answer.cached_tokens, answer.attempts, *cost),
             )
-            for answer, cost in zip(responses, chain(costs, repeat(None)), strict=False)
+            for answer, cost in zip(responses, chain(costs, repeat((None, None))), strict=False)
         ]
         with self._writing() as connection:
             connection.executemany(RECORD, rows)

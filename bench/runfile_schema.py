@@ -33,7 +33,7 @@ CREATE TABLE IF NOT EXISTS responses (
     request TEXT PRIMARY KEY REFERENCES requests(id), status TEXT NOT NULL, finish TEXT NOT NULL, text TEXT NOT NULL,
     loglikelihoods TEXT, reason TEXT NOT NULL, prompt_tokens INTEGER, output_tokens INTEGER, seconds REAL,
     received REAL NOT NULL, reasoning TEXT NOT NULL, reasoning_tokens INTEGER, cached_tokens INTEGER,
-    attempts INTEGER NOT NULL, cost REAL) STRICT, WITHOUT ROWID;
+    attempts INTEGER NOT NULL, cost REAL, counted REAL) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS scores (
     request TEXT NOT NULL REFERENCES requests(id), metric TEXT NOT NULL, outcome TEXT NOT NULL,
     statistics TEXT NOT NULL, PRIMARY KEY (request, metric)) STRICT, WITHOUT ROWID;
@@ -54,9 +54,10 @@ INSERT INTO requests SELECT old.position, old.id, old.sample, places.id, 0, old.
     FROM requests_1 AS old JOIN places ON places.task = part(old.sample, 0) AND places.language = part(old.sample, 1)
     AND places.variety = part(old.sample, 2) AND places.mode = old.mode
     AND places.prompt_language = old.prompt_language AND places.shots = old.shots;
-INSERT INTO responses SELECT *, '', NULL, NULL, 1, NULL FROM responses_1;
+INSERT INTO responses SELECT *, '', NULL, NULL, 1, NULL, NULL FROM responses_1;
 DROP TABLE responses_1;
 DROP TABLE requests_1;
+UPDATE manifest SET value = '{VERSION}' WHERE key = 'format';
 PRAGMA user_version = {VERSION};
 COMMIT;
 """  # noqa: S608 - no value is in it
@@ -145,6 +146,6 @@ def explain(path: Path, error: sqlite3.DatabaseError) -> str:
         return f"cannot write {path}: permission denied"
     if "locked" in text:
         return f"{path} is held by another program: {text}"
-    if "malformed" in text or "not a database" in text or "rror in file" in text:
+    if "user-defined function" in text or "malformed" in text or "not a database" in text or "rror in file" in text:
         return f"{path} is damaged or cut short ({text}); restore a copy; a run can also begin anew in another file"
     return f"{path}: {text}"

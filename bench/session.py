@@ -64,7 +64,8 @@ def perform(
     """
     if bounds.max_cost is not None and model.price is None:
         raise UsageError(
-            f"{model.name} has no known price to hold --max-cost against; give it in a model file: [price]"
+            f"{model.name} has no known price to hold --max-cost against; "
+            + ("give it in a model file, [price]" if model.capabilities.remote else "only a service has one")
         )
     plan = Plan(model, blocks, mode, style, asker(model, rotation))
     if not any(plan):  # the first request is enough to know
@@ -73,6 +74,7 @@ def perform(
         )
     model.check(request for group in plan for request in group)
     with RunFile.open(path, Identity(model.name, model.revision, model.template, plan.asker.decoding)) as run:
+        _check_currency(run, model)
         _check_earlier(run, blocks)
         run.add_datasets(_fingerprints(blocks))
         totals = plan.write(run)
@@ -137,6 +139,15 @@ def _describe(run: RunFile, model: Model, facts: object) -> None:
         run.describe("facts", facts)
     if model.price is not None:
         run.describe("price", asdict(model.price))
+
+
+def _check_currency(run: RunFile, model: Model) -> None:
+    before = run.manifest().get("price", {}).get("currency")
+    if before and model.price and before != model.price.currency:
+        raise UsageError(
+            f"{run.path} keeps its costs in {before}, and the price is in {model.price.currency} now; give another "
+            "--output"
+        )
 
 
 def _check_earlier(run: RunFile, blocks: Iterable[Block]) -> None:

@@ -23,6 +23,7 @@ from tasks.records import Task, Variety
 
 TOO_FEW_ITEMS = 20
 UNREVIEWED = "unreviewed_prompt"
+UNEVEN = "uneven_repeats"
 FEWEST_AT_A_PLACE = 10
 ITEMS_FOR_A_CLAIM = 299
 """With fewer items not even a faultless run shows, at 95 %, that under 1 % of all answers break a rule."""
@@ -145,6 +146,11 @@ def pooled(rows: Iterable[tuple[str, tuple[int, ...]]]) -> dict[str, tuple[int, 
     return sums
 
 
+def uneven(items: Iterable[str]) -> bool:
+    """Whether some items were asked more often than others, so that they would weigh more."""
+    return len(set(Counter(items).values())) > 1
+
+
 def broken_rules(statistics: NDArray[np.int64]) -> int:
     """How many items were not obeyed every time; `statistics` are (right, counted), shape (items, 2)."""
     return int((statistics[:, 0] < statistics[:, 1]).sum())
@@ -186,6 +192,8 @@ def _cell(group: Group, name: str, scores: Mapping[str, Score], spoken: Spoken, 
     if blind_to(task, group.variety.language):
         reasons["violation_bound"] = reasons["rank"] = "identifier_recall"
     repeats = 1 + max((one.repeat for one in group.answered), default=0)
+    if uneven(one.sample.item for one in group.answered):
+        reasons["value"] = reasons["rank"] = UNEVEN
     spread = _deviation(metric, scores, counted, repeats)
     if repeats > 1 and spread is None:
         reasons["repeat_deviation"] = "incomplete"

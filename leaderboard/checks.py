@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass, field, fields
 from pathlib import Path
@@ -38,6 +39,7 @@ class Tally:
     skipped: int = 0
     why_skipped: str = ""
     items: set[str] = field(default_factory=set)
+    times: Counter[str] = field(default_factory=Counter)
 
 
 def _mend(path: Path) -> str:

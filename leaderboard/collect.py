@@ -13,7 +13,7 @@ from bench.prompting import rotation
 from bench.records import BenchError, Cell, UsageError
 from bench.runfile import Identity, RunFile, reading
 from bench.scoring import FIDELITY
-from bench.summary import ERRORS_ALLOWED, TOO_FEW_ITEMS, UNREVIEWED, blind_to, pooled, reviewed
+from bench.summary import ERRORS_ALLOWED, TOO_FEW_ITEMS, UNEVEN, UNREVIEWED, blind_to, pooled, reviewed
 from leaderboard.checks import (
     Tally,
     check_counts,
@@ -170,6 +170,7 @@ def _ranked(cell: Cell, tally: Tally, *, locked: bool) -> Cell:
     why = (
         places[0].flaw
         or blind
+        or (UNEVEN if len(set(tally.times.values())) > 1 else "")
         or ("" if read else UNREVIEWED)
         or ("" if locked else UNLOCKED)
         or few
@@ -231,6 +232,7 @@ def _scores(
             raise UsageError(f"{path}: the hash of the sample {sample!r} is {known.hash!r}, not hexadecimal digits")
         tally = tallies.setdefault((task, version, language, variety, mode, prompt_language, shots), Tally())
         tally.asked += 1
+        tally.times[item] += 1
         response = responses.get(request)
         if response is None or response.status == "error":
             tally.errors += 1

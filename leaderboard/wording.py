@@ -89,6 +89,7 @@ REASONS = {
     "no_verdict": "no verdict",
     "too_few_items_for_1_percent": "too few items to show under 1 % of violations, however good the model",
     "not_reported": "not reported by the model",
+    "uneven_repeats": "some items were asked more often than others; run again with as many repeats for all",
     "no_price": "nobody said what this model costs",
     "none_correct": "no answer was right, so there is none to divide the cost by",
     "not_in_top_logprobs": "the service does not show the probability of every option",

@@ -40,6 +40,8 @@ REASONS = {
     "other_mode": "asked in different modes",
     "other_prompt_language": "asked in different prompt languages",
     "other_shots": "asked with different numbers of examples",
+    "other_repeats": "asked different numbers of times",
+    "uneven_repeats": "some items were asked more often than others: run again with as many repeats for all",
     "other_signature": "scored by different versions or options of the metric: rescore the older run",
     "other_data": "the items are not the same",
     "no_common_items": "no item that both scored",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
@@ -137,6 +138,8 @@ def run(
     from bench.plan import Style
     from bench.session import perform, training
 
+    if max_cost is not None and not math.isfinite(max_cost):
+        raise UsageError(f"--max-cost {max_cost} is no amount")
     named = [name for given in models or ("baseline",) for name in (BASELINES if given == "baseline" else (given,))]
     chosen = list(dict.fromkeys(named))
     known = {given: resolve(given) for given in chosen}
@@ -155,6 +158,8 @@ def run(
         light = {given: load_one(given) for given in chosen if provider(known[given].name).light}
         for model in light.values():
             opened.callback(model.close)
+        if max_cost is not None:
+            _refuse_unpriced({known[given].name: light.get(given) for given in chosen})
         blocks = read_blocks(names, codes, vertical, limit, data, shots, available=available)
         style = Style(prompt_language, shots, repeats)
         _name_english(blocks, prompt_language)
@@ -182,6 +187,15 @@ def run(
                 with contextlib.suppress(BrokenPipeError):  # who looks away does not change how the run ended
                     _report(finished, as_json)
     return code
+
+
+def _refuse_unpriced(models: Mapping[str, Model | None]) -> None:
+    """Before one model has run for hours, tells of another that has no price. Raises `UsageError`."""
+    for name, model in models.items():
+        if model is None or model.price is None:
+            service = model is not None and model.capabilities.remote
+            mend = "give it in a model file, [price]" if service else "only a service has one"
+            raise UsageError(f"{name} has no known price to hold --max-cost against; {mend}")
 
 
 def bounds_for(model: Model, max_cost: float | None, max_errors: float | None) -> Bounds:
@@ -255,6 +269,8 @@ def _verdict(name: str, outcome: Outcome, path: Path) -> int:
     missing = outcome.planned - outcome.answered
     reason = outcome.stopped or outcome.first_error
     more = "the same command asks for the rest"
+    if "--max-cost" in outcome.stopped:
+        more = "the same command with a larger --max-cost asks for the rest"
     if name.startswith("replies:"):
         more = "add the missing ids to the file and give another --output"
     with contextlib.suppress(BrokenPipeError):

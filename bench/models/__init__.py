@@ -16,7 +16,7 @@ __all__ = ["PROVIDERS", "Capabilities", "Model", "ModelStopped", "Provider", "Se
 class Provider:
     """One backend: how its models are named and what it is for.
 
-    A `light` one loads in no time and no memory; a `tunable` one has options.
+    A `light` one loads in no time and no memory; a `tunable` one has options; a `paid` one may have a price.
     """
 
     name: str
@@ -25,16 +25,23 @@ class Provider:
     summary: str
     light: bool = True
     tunable: bool = False
+    paid: bool = False
 
 
+HEAVY = {"light": False, "tunable": True}
+SERVICE = {"tunable": True, "paid": True}
 PROVIDERS = {
     made.name: made
     for made in (
         Provider("baseline", "bench.models.baseline", "baseline:random|copy|majority", "floors to read scores against"),
-        Provider("hf", "bench.models.hf", "hf:PATH_OR_REPO", "a transformers model, on the CPU or a GPU", False, True),
-        Provider("vllm", "bench.models.vllm", "vllm:PATH_OR_REPO", "a model in vLLM's own engine", False, True),
-        Provider("openai", "bench.models.openai", "openai:MODEL", "any endpoint of OpenAI's protocol", True, True),
-        Provider("anthropic", "bench.models.anthropic", "anthropic:MODEL", "Anthropic's messages endpoint", True, True),
+        Provider("hf", "bench.models.hf", "hf:PATH_OR_REPO", "a transformers model, on the CPU or a GPU", **HEAVY),
+        Provider("vllm", "bench.models.vllm", "vllm:PATH_OR_REPO", "a model in vLLM's own engine", **HEAVY),
+        Provider(
+            "openai", "bench.models.openai", "openai:MODEL", "any endpoint of OpenAI's protocol", True, True, True
+        ),
+        Provider(
+            "anthropic", "bench.models.anthropic", "anthropic:MODEL", "Anthropic's messages endpoint", True, True, True
+        ),
         Provider("command", "bench.models.command", "command:SHELL COMMAND", "a program: a line in, a line out"),
         Provider("replies", "bench.models.replies", "replies:FILE", "answers made elsewhere, as JSON lines"),
     )
@@ -47,6 +54,8 @@ def load(name: str, settings: Settings) -> Model:
     if settings.options and not backend.tunable:
         # The value stays unsaid: it may be what was meant to be kept.
         raise UsageError(f"{name}: no option {next(iter(settings.options))!r}; {backend.name}: has none")
+    if settings.price is not None and not backend.paid:
+        raise UsageError(f"{name}: a [price] is for a service; leave it out of the model file")
     module = importlib.import_module(backend.module)
     model: Model = module.load(name.partition(":")[2], settings)
     return model

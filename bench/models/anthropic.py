@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
@@ -12,7 +11,7 @@ from bench.backend import Capabilities, Settings, read_options
 from bench.models.anthropic_dialect import Manner, Messages
 from bench.records import UsageError
 from bench.services import wire
-from bench.services.access import Access, ServiceOptions, drawn, extra_of, key_of
+from bench.services.access import Access, ServiceOptions, address, drawn, extra_of, key_of
 from bench.services.calls import Reply, Unusable
 from bench.services.probing import Probe, culprit, public, question, refuse_keys
 from bench.services.secrets import plain_url
@@ -54,7 +53,7 @@ def load(rest: str, settings: Settings) -> ServiceModel:
     key = key_of(name, options.key_env, KEY)
     access = Access(
         name,
-        _versioned(plain_url(options.base_url or os.environ.get("ANTHROPIC_BASE_URL") or BASE_URL)),
+        _versioned(plain_url(address(name, options, settings.options, "ANTHROPIC_BASE_URL", BASE_URL))),
         options,
         settings,
         key,

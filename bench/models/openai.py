@@ -6,7 +6,6 @@ requests and read replies.
 
 from __future__ import annotations
 
-import os
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
@@ -18,7 +17,7 @@ from bench.models.openai_completions import Completions
 from bench.models.openai_dialect import Chat, Manner
 from bench.records import Mode, UsageError
 from bench.services import wire
-from bench.services.access import Access, ServiceOptions, drawn, extra_of, key_of
+from bench.services.access import Access, ServiceOptions, address, drawn, extra_of, key_of
 from bench.services.probing import public, refuse_keys
 from bench.services.secrets import plain_url
 from bench.services.service import Batching, Described, ServiceModel
@@ -58,7 +57,7 @@ def load(rest: str, settings: Settings) -> ServiceModel:
     key = key_of(name, options.key_env, KEY)
     access = Access(
         name,
-        plain_url(options.base_url or os.environ.get("OPENAI_BASE_URL") or BASE_URL),
+        plain_url(address(name, options, settings.options, "OPENAI_BASE_URL", BASE_URL)),
         options,
         settings,
         key,

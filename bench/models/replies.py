@@ -75,7 +75,14 @@ class Replies:
 
     def check(self, requests: Iterable[Request]) -> None:
         """Raises `UsageError` where the file has ids that the plan does not: it answers another one."""
-        asked = {identity for request in requests for identity in (request.id, request.sample)}
+        asked = set()
+        for request in requests:
+            if request.repeat and request.id not in self._replies:
+                raise UsageError(
+                    f"{self._path}: --repeats wants a reply of its own for each repeat, by the request's id; this file "
+                    f"has none for {request.id}"
+                )
+            asked |= {request.id, request.sample}
         unknown = [identity for identity in self._replies if identity not in asked]
         if unknown:
             raise UsageError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -119,6 +120,18 @@ def extra_of(name: str, options: ServiceOptions, own: frozenset[str]) -> dict[st
         raise UsageError(f"{name}: option extra has {taken[0]}, which the program sets itself; leave it out")
     refuse_keys(name, extra, "the variable that key_env names")
     return extra
+
+
+def address(name: str, options: ServiceOptions, given: Mapping[str, object], variable: str, usual: str) -> str:
+    """Where the service is. Raises `UsageError` for an option that is given and empty: an unset variable, most often.
+
+    The provider's own address in its place would send the questions to somebody whom the user did not mean.
+    """
+    if "base_url" in given and not options.base_url.strip():
+        raise UsageError(
+            f"{name}: base_url is empty; give an address such as http://localhost:8000/v1, or leave it out"
+        )
+    return options.base_url or os.environ.get(variable) or usual
 
 
 def key_of(name: str, variable: str, usual: str) -> str | None:

@@ -149,7 +149,7 @@ def test_groups_are_bounded(run: RunFile, monkeypatch: pytest.MonkeyPatch) -> No
     sizes: list[int] = []
     record = RunFile.record
 
-    def watched(self: RunFile, group: list[Response], costs: list[float | None]) -> None:
+    def watched(self: RunFile, group: list[Response], costs: list[tuple[float | None, float | None]]) -> None:
         sizes.append(len(group))
         record(self, group, costs)
 

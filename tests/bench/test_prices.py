@@ -67,7 +67,7 @@ def test_each_continuation_is_a_prompt_where_its_likelihood_is_asked_for() -> No
     options = (" à", " béé")
     size = len("ọ̀rọ̀".encode())
     one = (size + TEMPLATE_TOKENS) * 2 + 10
-    both = sum((size + len(option.encode()) + TEMPLATE_TOKENS) * 2 + 10 for option in options)
+    both = 2 * sum((size + len(option.encode()) + TEMPLATE_TOKENS) * 2 + 10 for option in ("", *options))
     scored = request("ọ̀rọ̀", mode="loglikelihood", continuations=options)
     assert PRICE.at_most(scored) == pytest.approx(both / MILLION)
     lettered = request("ọ̀rọ̀", mode="first_token", continuations=options)

@@ -21,7 +21,7 @@ from bench.backend import Capabilities, ModelStopped
 from bench.execution import Bounds
 from bench.plan import Style, choose_languages, load
 from bench.prices import Price
-from bench.records import Cell, Request, Response, UsageError
+from bench.records import BenchError, Cell, Request, Response, UsageError
 from bench.runfile import Identity, Planned, RunFile, SampleFacts
 from bench.runfile_schema import VERSION, file_system
 from bench.statistics import clustered, wilson
@@ -89,7 +89,7 @@ def paid(one: Request) -> Response:
 def test_the_cost_is_that_of_the_tokens_and_stands_in_the_file(run: RunFile) -> None:
     outcome = drive(Scripted(paid, price=PRICE), REQUESTS, run)
     assert outcome.cost == pytest.approx(300 * (100 * 1 + 10 * 10) / 1e6)
-    assert run.spent() == pytest.approx(outcome.cost)
+    assert run.spent(PRICE) == pytest.approx(outcome.cost)
     (place,) = run.places()
     assert [answer.cost for answer in run.answers(place)] == [pytest.approx(0.0002)] * 300
 
@@ -99,7 +99,7 @@ def test_no_more_is_spent_than_allowed_whatever_is_under_way(run: RunFile) -> No
     for _ in range(3):  # and another invocation spends nothing on top
         outcome = drive(Scripted(paid, price=PRICE), REQUESTS, run, bounds=Bounds(max_cost=limit))
         assert "--max-cost 0.02 USD leaves no room for more" in outcome.stopped
-        assert limit - PRICE.at_most(request(0)) < run.spent() <= limit
+        assert limit - PRICE.at_most(request(0)) < run.spent(PRICE) <= limit
     more = drive(Scripted(paid, price=PRICE), REQUESTS, run, bounds=Bounds(max_cost=1.0))
     assert (more.stopped, more.answered) == ("", 300)
 
@@ -419,3 +419,59 @@ def test_what_is_known_of_a_model_is_kept(tmp_path: Path) -> None:
     assert manifest["facts"] == {"licence": "mit"}
     assert manifest["price"]["input"] == 1.0
     assert json.dumps(manifest)
+
+
+def test_items_that_were_asked_unequally_often_are_told_and_not_compared(tmp_path: Path) -> None:
+    path, whole = tmp_path / "a.run.db", tmp_path / "b.run.db"
+    pairs = choose_languages(tasks.select(["cldr-plurals"]), ["am"])
+    session.perform(Scripted(drawn), load(pairs, 5), "generate", path, style=Style(repeats=3))
+    session.perform(Scripted(drawn), load(pairs, None), "generate", path)
+    repeated(whole, 3)
+    found = []
+    for each in (whole, path):
+        with RunFile.read(each) as opened:
+            found.append(comparison.read(opened, opened.cells(), each.name))
+            cell = opened.cells()[0]
+    assert (cell.n, cell.repeats, cell.reasons["rank"]) == (20, 3, "uneven_repeats")
+    (other, *_) = comparison.compare(found[0], [found[1]])
+    assert (other.verdict, other.reasons["verdict"]) == ("not_comparable", "uneven_repeats")
+
+
+def test_what_could_not_be_priced_still_counts_in_the_next_invocation(run: RunFile) -> None:
+    untold = Scripted(lambda one: Response(one.id, "ok", "yes", finish="stop"), price=PRICE)
+    limit = Bounds(max_cost=10 * PRICE.at_most(request(0)) + 1e-9)
+    for _ in range(3):
+        assert drive(untold, REQUESTS, run, bounds=limit).stopped
+    assert len(untold.asked) == 10
+    assert run.spent(PRICE) == pytest.approx(10 * PRICE.at_most(request(0)))
+
+
+def test_answers_from_before_there_was_a_price_count_by_their_tokens(run: RunFile) -> None:
+    drive(Scripted(paid), REQUESTS[:50], run)
+    assert run.spent(None) == 0
+    assert run.spent(PRICE) == pytest.approx(50 * 0.0002)
+
+
+def test_what_was_never_sent_costs_nothing(run: RunFile) -> None:
+    gone = Scripted(lambda one: Response(one.id, "error", reason="unreachable: 8 attempts"), price=PRICE)
+    outcome = drive(gone, REQUESTS, run, bounds=Bounds(max_cost=PRICE.at_most(request(0)) * 10))
+    assert (outcome.stopped, outcome.errors, run.spent(PRICE)) == ("", 300, 0)
+
+
+@pytest.mark.parametrize("bounds", [Bounds(), Bounds(max_cost=1.0)])
+def test_a_model_that_forgets_a_request_is_told(run: RunFile, bounds: Bounds) -> None:
+    class Forgets(Scripted):
+        def respond(self, requests: Iterable[Request]) -> Iterator[Response]:
+            yield from (paid(one) for one in requests if one.id != "r7")
+
+    with pytest.raises(BenchError, match="left 1 requests without an answer"):
+        drive(Forgets(paid, price=PRICE), REQUESTS, run, bounds=bounds)
+    assert run.counts() == (300, 299)
+
+
+def test_costs_are_kept_in_one_currency(tmp_path: Path) -> None:
+    blocks = load(choose_languages(tasks.select(["cldr-plurals"]), ["am"]), 5)
+    path = tmp_path / "a.run.db"
+    session.perform(Scripted(paid, price=PRICE), blocks, None, path)
+    with pytest.raises(UsageError, match="keeps its costs in USD, and the price is in EUR now"):
+        session.perform(Scripted(paid, price=replace(PRICE, currency="EUR")), blocks, None, path)

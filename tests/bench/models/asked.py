@@ -48,6 +48,7 @@ def no_training(task: str, language: str, variety: str) -> list[Any]:
 
 
 def settings(url: str, *, reasoning_tokens: int = 0, batch: int | None = None, **options: Any) -> Settings:
-    """What a user sets, for the service at an address."""
+    """What a user sets, for the service at an address; `base_url=None` leaves that to the environment."""
     given = {"base_url": url, "patience": "2", "attempts": "2", **options}
+    given = {name: value for name, value in given.items() if value is not None}
     return Settings(no_training, batch=batch, timeout=20, reasoning_tokens=reasoning_tokens, options=given)

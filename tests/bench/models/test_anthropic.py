@@ -254,7 +254,9 @@ def test_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
         assert SECRET not in str(caught.value)
         monkeypatch.setenv("ANTHROPIC_API_KEY", SECRET)
         monkeypatch.setenv("ANTHROPIC_BASE_URL", server.url.removesuffix("/v1"))
-        with loaded(server, base_url="") as model:
+        with pytest.raises(UsageError, match="anthropic:tiny: base_url is empty"):
+            load("anthropic:tiny", settings(server.url, base_url=""))
+        with loaded(server, base_url=None) as model:
             assert [response.status for response in model.respond([QUESTION])] == ["ok"]
             assert SECRET not in repr(model) + repr(vars(model))
 

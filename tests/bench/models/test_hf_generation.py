@@ -12,6 +12,9 @@ from typing import Any
 
 import pytest
 
+torch = pytest.importorskip("torch", reason="needs the extra `hf`")
+transformers = pytest.importorskip("transformers", reason="needs the extra `hf`")
+
 from bench.backend import Settings
 from bench.models.hf import HuggingFace, load
 from bench.records import Request, Response, UsageError
@@ -19,8 +22,6 @@ from tests.bench.models.test_hf import Plain, answers, limited, request
 from tests.bench.models.test_hf_scoring import SLIDING, SMALL, built
 from tests.fixtures_llama import CHAT_TEMPLATE, build_llama, recite
 
-torch = pytest.importorskip("torch", reason="needs the extra `hf`")
-transformers = pytest.importorskip("transformers", reason="needs the extra `hf`")
 torch.set_num_threads(1)
 
 MARKS = ("<think>", "</think>")

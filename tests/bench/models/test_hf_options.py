@@ -11,6 +11,9 @@ from typing import Any
 
 import pytest
 
+torch = pytest.importorskip("torch", reason="needs the extra `hf`")
+transformers = pytest.importorskip("transformers", reason="needs the extra `hf`")
+
 from bench.backend import Settings
 from bench.models.hf import HuggingFace, Options, load
 from bench.models.hf_source import fingerprint
@@ -18,8 +21,6 @@ from bench.records import UsageError
 from tests.bench.models.test_hf import Plain, answers, request
 from tests.fixtures_llama import POSITIONS
 
-torch = pytest.importorskip("torch", reason="needs the extra `hf`")
-transformers = pytest.importorskip("transformers", reason="needs the extra `hf`")
 torch.set_num_threads(1)
 
 QUESTIONS = [request(number, text) for number, text in enumerate(("France", "Yemen, Zaïre"))]

@@ -10,13 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+torch = pytest.importorskip("torch", reason="needs the extra `hf`")
+transformers = pytest.importorskip("transformers", reason="needs the extra `hf`")
+
 from bench.models import hf, hf_trees
 from bench.models.hf_trees import Target, Tree
 from bench.records import Response
 from tests.bench.models.test_hf import Plain, answers, limited, opened, request
 
-torch = pytest.importorskip("torch", reason="needs the extra `hf`")
-transformers = pytest.importorskip("transformers", reason="needs the extra `hf`")
 torch.set_num_threads(1)
 
 OPTIONS = (" Yemen", " the United Kingdom and Ireland", " Zaïre, France", " the United States of America", " A")
