@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Protocol, TypeVar, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import msgspec
+import msgspec.inspect
 
 from bench.prices import Price
 from bench.records import Mode, Request, Response, UsageError
@@ -81,6 +84,10 @@ class Remembering(Protocol):
         """Hands over the notes of this run, before `respond`. What is written there is on disk at once."""
 
 
+class Unavailable(UsageError):
+    """A service that gives no answer now: other models can be asked meanwhile."""
+
+
 class ModelStopped(Exception):
     """The backend gave up (the command is not there, say). The message is one line; answers so far stay recorded."""
 
@@ -115,7 +122,31 @@ def read_options(kind: type[Options], name: str, given: Mapping[str, object]) ->
     try:
         return msgspec.convert(dict(given), kind, strict=False)
     except msgspec.ValidationError as error:
-        raise UsageError(f"{name}: option {str(error).replace('`', '')}") from error
+        # The value stays unsaid: it may be what was meant to be kept.
+        place = re.search(r"\$\.(\w+)", str(error))
+        option = place[1] if place else next(iter(given))
+        wanted = {one.encode_name: one.type for one in msgspec.structs.fields(kind)}
+        raise UsageError(f"{name}: option {option} should be {_wanted(wanted[option])}") from error
+
+
+def _wanted(declared: Any) -> str:
+    """What a type takes, in words."""
+    match msgspec.inspect.type_info(declared):
+        case msgspec.inspect.UnionType():
+            return " or ".join(_wanted(one) for one in typing.get_args(declared) if one is not type(None))
+        case msgspec.inspect.LiteralType(values):
+            return f"one of {', '.join(map(str, values))}"
+        case msgspec.inspect.BoolType():
+            return "true or false"
+        case msgspec.inspect.IntType() | msgspec.inspect.FloatType() as number:
+            low = f" of at least {number.ge:g}" if number.ge is not None else ""
+            low = f" above {number.gt:g}" if number.gt is not None else low
+            high = f" up to {number.le:g}" if number.le is not None else ""
+            high = f" below {number.lt:g}" if number.lt is not None else high
+            return ("a whole number" if isinstance(number, msgspec.inspect.IntType) else "a number") + low + high
+        case msgspec.inspect.StrType():
+            return "a text"
+    return "an object"
 
 
 def worded(base: str, **parts: object) -> str:

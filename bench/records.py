@@ -104,9 +104,9 @@ class Cell:
     standard deviation of the recall over the places in which the right option stood.
 
     With `repeats`, every item was asked so often: `n` still counts items, the value is over all answers, and
-    `repeat_deviation` is the standard deviation of the values that single repeats came to. `unfinished` answers were
-    cut off before they said anything that counts. `cost` is what the answers cost in `currency`, and `cost_per_correct`
-    that for each right one.
+    `repeat_deviation` is the standard deviation of the values that single repeats came to. `unfinished` answers
+    were cut off before they said anything that counts; of the `errors`, so many were `unasked` or under way at the
+    end. `cost` is what the answers cost in `currency`, and `cost_per_correct` that for each right one.
     """
 
     model: str
@@ -155,6 +155,7 @@ class Cell:
     repeats: int = 1
     repeat_deviation: float | None = None
     unfinished: int = 0
+    unasked: int = 0
     reasoning_tokens: int | None = None
     cost: float | None = None
     currency: str = ""

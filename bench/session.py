@@ -223,7 +223,7 @@ def _group(
         if sample is None or prompting.digest(sample) != answer.facts.hash:
             raise UsageError(f"{answer.sample} is no longer what {run.path} was asked; the data of {task.name} changed")
         # A request without an answer counts as an error: its cell is incomplete, and shows the bounds.
-        response = answer.response or Response(answer.request, "error", reason="not_answered")
+        response = answer.response or Response(answer.request, "error", reason=summary.NOT_ANSWERED)
         answered.append(scoring.Answered(sample, place.mode, response, answer.repeat, answer.cost))
     return summary.Group(model, task, variety, place.mode, place.prompt_language, place.shots, answered, currency)
 

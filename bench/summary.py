@@ -24,6 +24,8 @@ from tasks.records import Task, Variety
 TOO_FEW_ITEMS = 20
 UNREVIEWED = "unreviewed_prompt"
 UNEVEN = "uneven_repeats"
+NOT_ANSWERED = "not_answered"
+"""The reason of a request that has no answer yet: it was not sent, or was under way when the run ended."""
 FEWEST_AT_A_PLACE = 10
 ITEMS_FOR_A_CLAIM = 299
 """With fewer items not even a faultless run shows, at 95 %, that under 1 % of all answers break a rule."""
@@ -246,6 +248,7 @@ def _cell(group: Group, name: str, scores: Mapping[str, Score], spoken: Spoken, 
         repeats=repeats,
         repeat_deviation=spread,
         unfinished=outcomes["truncated"],
+        unasked=sum(one.response.reason == NOT_ANSWERED for one in group.answered),
         reasoning_tokens=_total(one.response.reasoning_tokens for one in counted),
         cost=paid.cost,
         currency=group.currency if paid.cost is not None else "",

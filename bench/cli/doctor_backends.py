@@ -267,17 +267,24 @@ def endpoint(url: str) -> Finding:
     if reply.status in {401, 403}:
         told = "refuses the key that is set" if key else "wants a key"
         return Finding(what, False, f"{base} {told} ({reply.status})", "export OPENAI_API_KEY=...")
+    if reply.status == 404 and base.rstrip("/").endswith("/v1"):
+        return Finding(what, True, f"{base} is there and lists no models: name one with -m openai:MODEL")
     if reply.status != 200:
         return Finding(what, False, f"{base} answers {reply.status} to /models", "the address mostly ends in /v1")
-    return Finding(what, True, f"{base} has {_listed(reply.body)}")
+    listed = _listed(reply.body)
+    return (
+        Finding(what, True, f"{base} has {listed}")
+        if listed
+        else Finding(what, False, f"{base} answers, and not in this protocol", "the address mostly ends in /v1")
+    )
 
 
 def _listed(body: bytes) -> str:
-    """The models that a service names, in words."""
+    """The models that a service names, in words; "" where that is no list of models."""
     try:
         names = [str(one["id"]) for one in json.loads(body)["data"]]
     except (ValueError, TypeError, KeyError, RecursionError):
-        return "no list of models that this program can read"
+        return ""
     shown = ["".join(char for char in name if char.isprintable()) for name in names[:3]]
     more = f" and {len(names) - 3:,} more" if len(names) > 3 else ""
     return f"the models {', '.join(shown)}{more}" if names else "no model"

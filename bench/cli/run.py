@@ -6,7 +6,7 @@ import contextlib
 import json
 import math
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -151,13 +151,13 @@ def run(
         settings = Settings(training, batch, timeout, reasoning_tokens, tuned[given], known[given].price)
         return load(known[given].name, settings)
 
-    code = 0
+    early = [given for given in chosen if provider(known[given].name).light]
     finished: list[Path] = []
     with contextlib.ExitStack() as opened:
         # A wrong name is told before data are read and before another model has run for hours.
-        light = {given: load_one(given) for given in chosen if provider(known[given].name).light}
-        for model in light.values():
-            opened.callback(model.close)
+        light = {given: load_light(given, load_one, opened, alone=len(chosen) == 1) for given in early}
+        code = int(None in light.values())
+        chosen = [given for given in chosen if given not in early or light[given]]
         if max_cost is not None:
             _refuse_unpriced({known[given].name: light.get(given) for given in chosen})
         blocks = read_blocks(names, codes, vertical, limit, data, shots, available=available)
@@ -187,6 +187,23 @@ def run(
                 with contextlib.suppress(BrokenPipeError):  # who looks away does not change how the run ended
                     _report(finished, as_json)
     return code
+
+
+def load_light(
+    given: str, load_one: Callable[[str], Model], opened: contextlib.ExitStack, *, alone: bool
+) -> Model | None:
+    """A model that loads in no time; `opened` closes it. None for a service that is not there, if others can run."""
+    from bench.models import Unavailable
+
+    try:
+        model = load_one(given)
+    except Unavailable as error:
+        if alone:
+            raise
+        click.echo(f"bench: {error}; left out for now, the same command asks it", err=True)
+        return None
+    opened.callback(model.close)
+    return model
 
 
 def _refuse_unpriced(models: Mapping[str, Model | None]) -> None:

@@ -53,7 +53,7 @@ def show(run: Path, by: str, only_aggregates: bool, as_json: bool, as_csv: bool)
             write_csv(cells, sys.stdout)
         else:
             from bench.cli.answers import print_answers
-            from bench.cli.tables import print_aggregates, print_cells
+            from bench.cli.tables import print_aggregates, print_cells, print_costs
 
             print_cells(cells, by, title)
             if by == "task":  # the other views are of single languages and groups of them
@@ -61,6 +61,7 @@ def show(run: Path, by: str, only_aggregates: bool, as_json: bool, as_csv: bool)
                 sys.stdout.flush()  # the scores of a large run take a few seconds to read
                 click.echo()
                 print_aggregates(over_languages(opened))
+                print_costs(cells)
 
 
 def over_languages(run: RunFile) -> list[Aggregate]:

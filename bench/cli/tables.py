@@ -129,7 +129,7 @@ def print_overview(cells: Sequence[Cell], paths: Sequence[Path]) -> None:
                 labelled(task, way),
                 metric,
                 f"{len({cell.language for cell in valued}):,}",
-                f"{sum(cell.n for cell in valued):,}",
+                f"{sum(_answers(cell) for cell in valued):,}",
                 number(macro(valued, "value"), metric) if valued else headline[0].reasons.get("value", "-"),
                 number(macro(valued, "chance"), metric),
                 f"{sum(cell.errors for cell in headline):,}",
@@ -138,11 +138,30 @@ def print_overview(cells: Sequence[Cell], paths: Sequence[Path]) -> None:
     text, numbers = ("model", "task", "metric"), ("languages", "answers", "mean", "chance", "errors")
     print_table(dict.fromkeys(text, False) | dict.fromkeys(numbers, True), rows)
     covered = {cell.language for cell in cells if cell.value is not None}
-    answers = sum(cell.n for cell in cells if cell.headline)
+    answers = sum(_answers(cell) for cell in cells if cell.headline)
     counted = (_count(len(covered), "language"), _count(answers, "scored answer"), _count(len(paths), "run file"))
     click.echo(f"\n{', '.join(counted)}:")
     for path in paths:
         click.echo(f"  {path}")
+    print_costs(cells)
+
+
+def _answers(cell: Cell) -> int:
+    """About how many answers a cell counts: an item that was asked several times has several."""
+    return cell.n * cell.repeats
+
+
+def print_costs(cells: Sequence[Cell]) -> None:
+    """What the answers of each model cost, where that is known; cells of which it is not are counted."""
+    for model, group in _grouped(cells, lambda cell: cell.model).items():
+        headline = [cell for cell in group if cell.headline]
+        known = [cell for cell in headline if cell.cost is not None]
+        if known:
+            cost = sum(cell.cost or 0.0 for cell in known)
+            unknown = (
+                f", and {len(headline) - len(known):,} cells of unknown cost" if len(known) < len(headline) else ""
+            )
+            click.echo(f"{model} cost {cost:,.4f} {known[0].currency}{unknown}")
 
 
 def asked(cell: Cell | Aggregate) -> tuple[str, str]:

@@ -5,11 +5,21 @@ from __future__ import annotations
 import importlib
 from dataclasses import dataclass
 
-from bench.backend import Capabilities, Model, ModelStopped, Settings
+from bench.backend import Capabilities, Model, ModelStopped, Settings, Unavailable
 from bench.records import UsageError
 from tasks.suggest import did_you_mean
 
-__all__ = ["PROVIDERS", "Capabilities", "Model", "ModelStopped", "Provider", "Settings", "load", "provider"]
+__all__ = [
+    "PROVIDERS",
+    "Capabilities",
+    "Model",
+    "ModelStopped",
+    "Provider",
+    "Settings",
+    "Unavailable",
+    "load",
+    "provider",
+]
 
 
 @dataclass(frozen=True, slots=True)

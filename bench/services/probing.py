@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 
-from bench.backend import ModelStopped
+from bench.backend import ModelStopped, Unavailable
 from bench.records import Request, UsageError
 from bench.services import wire
 from bench.services.calls import Call, Reply, Unusable
@@ -37,12 +37,12 @@ class Probe:
         """The reply where the service understood, or objects to something in the request (400, 422 and the like).
 
         `advice` is for a user whose service breaks under the request. Raises `UsageError` where no request will do:
-        unreachable, wrong key, unknown model.
+        wrong key, unknown model; `Unavailable` where there is no answer.
         """
         try:
             reply = self._endpoint.fetch(call)
         except ModelStopped as stopped:
-            raise self.error(str(stopped)) from stopped
+            raise Unavailable(str(self.error(str(stopped)))) from stopped
         if reply.status == 200 or reply.status in {400, 405, 406, 413, 415, 422, 501}:
             return reply
         said = f"{reply.status}{self._quoted(reply)}"
@@ -58,7 +58,7 @@ class Probe:
                 f"{self.base_url} knows no such model, or no such path ({said}); "
                 "check the model's name and base_url, which mostly ends in /v1"
             )
-        raise self.error(f"{self.base_url} fails ({said}){advice and '; ' + advice}")
+        raise Unavailable(str(self.error(f"{self.base_url} fails ({said}){advice and '; ' + advice}")))
 
     def refusal(self, reply: Reply) -> UsageError:
         """The error of a request that the service understood and will not answer."""

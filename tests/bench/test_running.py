@@ -18,6 +18,7 @@ import tasks
 from bench import comparison, session
 from bench.arrays import read as arrays_of
 from bench.backend import Capabilities, ModelStopped
+from bench.cli.tables import print_overview
 from bench.execution import Bounds
 from bench.plan import Style, choose_languages, load
 from bench.prices import Price
@@ -475,3 +476,25 @@ def test_costs_are_kept_in_one_currency(tmp_path: Path) -> None:
     session.perform(Scripted(paid, price=PRICE), blocks, None, path)
     with pytest.raises(UsageError, match="keeps its costs in USD, and the price is in EUR now"):
         session.perform(Scripted(paid, price=replace(PRICE, currency="EUR")), blocks, None, path)
+
+
+def test_what_was_never_asked_is_told_apart_from_what_failed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    blocks = load(choose_languages(tasks.select(["cldr-plurals"]), ["am"]), None)
+
+    def answer(one: Request) -> Response:
+        return Response(one.id, "error", reason="timeout") if one.id[0] == "0" else paid(one)
+
+    path = tmp_path / "a.run.db"
+    model = Scripted(answer, price=PRICE, together=1)
+    session.perform(model, blocks, "generate", path, bounds=Bounds(max_cost=0.003))
+    with RunFile.read(path) as opened:
+        (cell,) = opened.cells()
+        planned, answered = opened.counts()
+        failed = sum(response.status == "error" for response in opened.responses())
+    assert 0 < cell.unasked == planned - answered - failed
+    assert cell.errors == cell.unasked + failed
+    assert cell.cost is not None
+    print_overview([cell], [path])
+    assert f"fake:one cost {cell.cost:.4f} USD\n" in capsys.readouterr().out
