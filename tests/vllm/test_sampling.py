@@ -70,8 +70,8 @@ def test_what_vllm_does_not_load(base: Path, tmp_path: Path, capfd: pytest.Captu
     ("options", "message"),
     [
         ({"tensor_paralel_size": "2"}, "did you mean 'tensor_parallel_size'"),
-        ({"dtype": "float8"}, "option Invalid enum value 'float8'"),
-        ({"gpu_memory_utilization": "90"}, "<= 1"),
+        ({"dtype": "float8"}, "option dtype should be one of auto, bfloat16, float16, float32"),
+        ({"gpu_memory_utilization": "90"}, "option gpu_memory_utilization should be a number above 0 up to 1"),
         ({"data_parallel_size": "2"}, "vllm serve"),
     ],
 )
