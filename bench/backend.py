@@ -35,7 +35,8 @@ class Capabilities:
     `modes` are the answer modes it has for multiple choice, the preferred first; every backend can generate. `raw`: it
     reads the sample's own input instead of a prompt. `choices`: it can answer multiple choice at all.
     `reasoning_tokens` is the room for thinking that generated answers get on top of the task's own limit. `remote`: a
-    service answers, which may fail for hours, so that the run has an error budget.
+    service answers, which may fail for hours, so that the run has an error budget. `exact`: it can be made to write
+    answers of just as many tokens as asked for (`Request.exact`).
     """
 
     modes: tuple[Mode, ...] = ("generate",)
@@ -43,6 +44,7 @@ class Capabilities:
     choices: bool = True
     reasoning_tokens: int = 0
     remote: bool = False
+    exact: bool = False
 
 
 class Model(Protocol):
@@ -84,6 +86,54 @@ class Remembering(Protocol):
         """Hands over the notes of this run, before `respond`. What is written there is on disk at once."""
 
 
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What an engine computes now (`running` sequences) and has computed since it was loaded, in tokens.
+
+    `prompt_tokens` leaves out what was read from a cache. None: the engine does not say.
+    """
+
+    running: int | None
+    prompt_tokens: int | None
+    output_tokens: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class EngineFacts:
+    """What answers, as energy figures name it: the engine and its version, and the type of its numbers."""
+
+    name: str
+    version: str
+    dtype: str
+
+
+@runtime_checkable
+class Measurable(Protocol):
+    """A model whose engine can be looked at while it works, from another thread: what a window of energy needs.
+
+    With `Settings.measured` it reads the plan no further ahead than keeping `Settings.batch` sequences under way takes.
+    """
+
+    engine: EngineFacts
+
+    def load(self) -> Load:
+        """Read ten times a second, so it takes next to no time. Never raises: what cannot be told is None."""
+
+    def forget(self) -> None:
+        """Empties caches that would make the same question cheaper the second time. Called while nothing is asked."""
+
+
+@runtime_checkable
+class Tokenizing(Protocol):
+    """A model that shows its tokenizer."""
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of each text, without those that begin or end every text. Raises `ModelStopped`."""
+
+    def shortened(self, text: str, tokens: int) -> str:
+        """The text's first `tokens` tokens as text; the text itself where it has no more. Raises `ModelStopped`."""
+
+
 class Unavailable(UsageError):
     """A service that gives no answer now: other models can be asked meanwhile."""
 
@@ -97,7 +147,8 @@ class Settings:
     """What a user may set for any backend; each takes what it understands.
 
     `batch` is requests at a time (None: the backend's own choice), `timeout` the seconds one batch may take.
-    `reasoning_tokens` is the room for thinking. `options` are the backend's own (`-M name=value`, or the table
+    `reasoning_tokens` is the room for thinking. `measured`: energy is measured while it answers (see `Measurable`).
+    `options` are the backend's own (`-M name=value`, or the table
     `[options]` of a model file), still as they were written. `price` is the one of the model file.
     """
 
@@ -107,6 +158,7 @@ class Settings:
     reasoning_tokens: int = 0
     options: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
     price: Price | None = None
+    measured: bool = False
 
 
 def read_options(kind: type[Options], name: str, given: Mapping[str, object]) -> Options:

@@ -28,7 +28,8 @@ class Request:
     scored after it; in `generate` there are none. A backend with the capability `raw` reads `input` (the sample's own
     text) and `options` instead. `options` stand in the order in which they are shown, `rotation` places further on than
     in the data. `prompt_language` and `shots` say how it was asked; `repeat` counts, from 0, how often the very same
-    was asked before. `id` is the hash of everything that could change the answer.
+    was asked before. `exact` is asked for measurements only: the answer runs to `max_tokens`, whatever the model would
+    end it at. `id` is the hash of everything that could change the answer.
     """
 
     id: str
@@ -47,6 +48,7 @@ class Request:
     shots: int = 0
     rotation: int = 0
     repeat: int = 0
+    exact: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,15 @@ class Cell:
     `repeat_deviation` is the standard deviation of the values that single repeats came to. `unfinished` answers
     were cut off before they said anything that counts; of the `errors`, so many were `unasked` or under way at the
     end. `cost` is what the answers cost in `currency`, and `cost_per_correct` that for each right one.
+
+    Energy is of one `energy_scope`, and comparable within one `energy_setup` only (device, power limit, engine, dtype,
+    concurrency, scope); `energy_provenance` is `measured`, `attributed` or `none`. `joules_per_request`, with its
+    interval over `energy_windows` repeats, is what an answer takes while as many requests are under way as the setup
+    says. `output_tokens_per_joule` is the same number as tokens per second per watt; divided by `premium`, the
+    tokenizer premium of the language, it is `english_equivalent_tokens_per_joule`. `joules_per_correct` has the
+    interval of both its parts. `quality_per_kilojoule` is `normalised` over the kilojoules of a request.
+    `language_energy_ratio` is the joules per request over those of English on parallel prompts: `premium` x
+    `verbosity` x `joules_per_token_ratio`.
     """
 
     model: str
@@ -160,4 +171,19 @@ class Cell:
     cost: float | None = None
     currency: str = ""
     cost_per_correct: float | None = None
+    energy_setup: str = ""
+    energy_windows: int = 0
+    joules_per_request: float | None = None
+    joules_per_request_low: float | None = None
+    joules_per_request_high: float | None = None
+    joules_per_correct: float | None = None
+    joules_per_correct_low: float | None = None
+    joules_per_correct_high: float | None = None
+    joules_per_1000_words: float | None = None
+    english_equivalent_tokens_per_joule: float | None = None
+    quality_per_kilojoule: float | None = None
+    language_energy_ratio: float | None = None
+    premium: float | None = None
+    verbosity: float | None = None
+    joules_per_token_ratio: float | None = None
     reasons: Mapping[str, str] = field(default_factory=dict)
