@@ -131,7 +131,10 @@ class Tokenizing(Protocol):
         """Tokens of each text, without those that begin or end every text. Raises `ModelStopped`."""
 
     def shortened(self, text: str, tokens: int) -> str:
-        """The text's first `tokens` tokens as text; the text itself where it has no more. Raises `ModelStopped`."""
+        """The text's beginning, whole characters of at most `tokens` tokens; all of it where it has no more.
+
+        Raises `ModelStopped`.
+        """
 
 
 class Unavailable(UsageError):

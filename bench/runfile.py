@@ -278,11 +278,18 @@ class RunFile:
         """The ids of requests that need no asking again; of all, or of those given."""
         if requests is None:
             return {row[0] for row in self._query("SELECT request FROM responses WHERE status <> 'error'")}
+        return self._those("status <> 'error'", requests)
+
+    def usable(self, requests: Sequence[str]) -> set[str]:
+        """The ids of those requests that got an answer."""
+        return self._those("status = 'ok'", requests)
+
+    def _those(self, condition: str, requests: Sequence[str]) -> set[str]:
         found: set[str] = set()
         for at in range(0, len(requests), PARAMETERS):
             some = requests[at : at + PARAMETERS]
             marks = ",".join("?" * len(some))
-            sql = f"SELECT request FROM responses WHERE status <> 'error' AND request IN ({marks})"  # noqa: S608
+            sql = f"SELECT request FROM responses WHERE {condition} AND request IN ({marks})"  # noqa: S608
             found.update(row[0] for row in self._query(sql, some))
         return found
 
@@ -391,6 +398,15 @@ class RunFile:
     def cells(self) -> list[Cell]:
         """Every cell, in plan order; none before the run was scored."""
         return [Cell(**json.loads(cell)) for (cell,) in self._query("SELECT cell FROM cells ORDER BY position")]
+
+    def add_window(self, window: str) -> None:
+        """Keeps a window of measured energy, as JSON (`bench.energy.keeping`)."""
+        with self._writing() as connection:
+            connection.execute("INSERT INTO windows (window) VALUES (?)", (window,))
+
+    def windows(self) -> list[str]:
+        """Every window as JSON, in the order of measuring."""
+        return [window for (window,) in self._query("SELECT window FROM windows ORDER BY position")]
 
     def copy(self, target: Path) -> None:
         """A consistent copy, also of a run that is being written. Raises `RunFileError`."""

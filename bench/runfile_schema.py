@@ -8,7 +8,7 @@ from pathlib import Path
 from bench.records import BenchError, UsageError
 
 APPLICATION_ID = 0x42454E43  # "BENC"
-VERSION = 2
+VERSION = 3
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS manifest (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
@@ -38,6 +38,7 @@ CREATE TABLE IF NOT EXISTS scores (
     request TEXT NOT NULL REFERENCES requests(id), metric TEXT NOT NULL, outcome TEXT NOT NULL,
     statistics TEXT NOT NULL, PRIMARY KEY (request, metric)) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS cells (position INTEGER PRIMARY KEY, cell TEXT NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS windows (position INTEGER PRIMARY KEY, window TEXT NOT NULL) STRICT;
 """
 
 # Version 1 had no places, repeats, thinking, cached tokens, attempts and cost. A sample's id begins with its place.
@@ -57,6 +58,15 @@ INSERT INTO requests SELECT old.position, old.id, old.sample, places.id, 0, old.
 INSERT INTO responses SELECT *, '', NULL, NULL, 1, NULL, NULL FROM responses_1;
 DROP TABLE responses_1;
 DROP TABLE requests_1;
+UPDATE manifest SET value = '{VERSION}' WHERE key = 'format';
+PRAGMA user_version = {VERSION};
+COMMIT;
+"""  # noqa: S608 - no value is in it
+
+# Version 2 had no windows.
+FROM_VERSION_2 = f"""
+BEGIN;
+{SCHEMA}
 UPDATE manifest SET value = '{VERSION}' WHERE key = 'format';
 PRAGMA user_version = {VERSION};
 COMMIT;
@@ -121,7 +131,7 @@ def _check(path: Path, connection: sqlite3.Connection, *, write: bool) -> None:
                 f"`python -m bench rescore {path}` brings it up to date"
             )
         connection.create_function("part", 2, lambda sample, number: sample.split("/", 3)[number], deterministic=True)
-        connection.executescript(FROM_VERSION_1)
+        connection.executescript(FROM_VERSION_1 if version == 1 else FROM_VERSION_2)
 
 
 def file_system(path: Path, mounts: str) -> str:

@@ -15,11 +15,17 @@ from typing import Any
 
 import tasks
 from bench import prompting, scoring, summary
-from bench.backend import Model, worded
+from bench.backend import Model, Remembering, worded
+from bench.energy import agenda, keeping, measuring
+from bench.energy.cells import Energy, energy, with_energy
+from bench.energy.measuring import Instruments, setup_of
+from bench.energy.mixed import Context, Metered, subject_of
+from bench.energy.own_premiums import premiums_of
 from bench.execution import NO_BOUNDS, Bounds, Outcome, Totals, execute
 from bench.plan import ENGLISH, Block, Style, requests
+from bench.premium.files import from_json, to_json
 from bench.records import BenchError, Mode, Request, Response, UsageError
-from bench.runfile import Identity, Place, Planned, RunFile, SampleFacts
+from bench.runfile import Identity, Place, Planned, RunFile, SampleFacts, reading
 from bench.watch import Watch, unwatched
 from tasks import DataError, Sample, Task, Variety
 
@@ -54,10 +60,13 @@ def perform(
     rotation: int = 0,
     bounds: Bounds = NO_BOUNDS,
     facts: object = None,
+    instruments: Instruments | str | None = None,
 ) -> Outcome:
     """Runs a model over the blocks into the run file at `path`, then scores everything that the file holds.
 
     Options are shown `rotation` places further on. `facts`, where given, is what is known of the model, as JSON has it.
+    `instruments` measure energy, first of the run as it goes and then in windows of their own; a text is the reason
+    code of why there are none.
 
     Raises `UsageError` for a plan or file that does not fit, `BenchError` where answers cannot be kept; what was
     answered until then is in the file.
@@ -79,12 +88,18 @@ def perform(
         run.add_datasets(_fingerprints(blocks))
         totals = plan.write(run)
         _describe(run, model, facts)
-        invocation = run.begin(sys.argv[1:], versions(), hardware())
+        invocation = run.begin(sys.argv[1:], versions(), hardware(instruments))
         ended = "interrupted"
+        measured = Measurement(run, plan, instruments) if isinstance(instruments, Instruments) else None
+        if isinstance(instruments, str):
+            run.describe("energy", {"unmeasured": instruments})
         try:
             with watch(model.name, totals.planned) as progress:
-                outcome = execute(model, plan, run, progress, totals, bounds)
-            if outcome.asked or not run.cells():
+                answering = measured.metered(model) if measured else model
+                outcome = execute(answering, plan, run, progress, totals, bounds)
+            if measured and not outcome.stopped:
+                outcome = replace(outcome, stopped=measured.windows(model, blocks, watch))
+            if outcome.asked or instruments is not None or not run.cells():
                 rescore(run, blocks, watch)
             ended = "errors" if outcome.errors or outcome.stopped else "complete"
         except BenchError:
@@ -106,23 +121,71 @@ class Plan(Iterable[list[Request]]):
     ) -> None:
         self.left_out: dict[str, str] = {}
         self.asker = asker
-        self._blocks = blocks
-        self._how = (model.capabilities, asker, mode, style)
+        self.blocks = blocks
+        self._model, self._how = model, (mode, style)
 
-    def _requests(self) -> Iterator[tuple[Block, list[Request]]]:
-        return requests(self._blocks, *self._how, self.left_out)
+    def requests(self) -> Iterator[tuple[Block, list[Request]]]:
+        """Every block with what is asked of it."""
+        mode, style = self._how
+        return requests(self.blocks, self._model.capabilities, self.asker, mode, style, self.left_out)
+
+    def of(self, blocks: Sequence[Block]) -> Plan:
+        """Other blocks, asked in the same way."""
+        return Plan(self._model, blocks, *self._how, self.asker)
 
     def __iter__(self) -> Iterator[list[Request]]:
-        return (made for _, made in self._requests())
+        return (made for _, made in self.requests())
 
     def write(self, run: RunFile) -> Totals:
         """Puts the plan into the run file; a longer one extends what is there."""
         planned, earlier = 0, 0
-        for block, made in self._requests():
+        for block, made in self.requests():
             run.add_plan(_planned(block, made))
             planned += len(made)
             earlier += len(run.answered([request.id for request in made]))
         return Totals(planned, earlier)
+
+
+class Measurement:
+    """The energy of one run: of its own answers as they come, then of windows that are measured apart."""
+
+    def __init__(self, run: RunFile, plan: Plan, instruments: Instruments) -> None:
+        self._run = run
+        self._plan = plan
+        self._instruments = instruments
+
+    def metered(self, model: Model) -> Model:
+        """The model, with the energy of its answers measured; as it is where it keeps things from run to run."""
+        if isinstance(model, Remembering):
+            return model
+        meter, options = self._instruments.meter, self._instruments.options
+        # A request does not say the version of its task.
+        versions = {block.task.name: block.task.version for block in self._plan.blocks}
+        context = Context(
+            meter,
+            self._instruments.clock,
+            setup_of(model, meter.facts, options.concurrency),
+            options.concurrency,
+            lambda request: subject_of(request, versions[request.task]),
+            lambda window: keeping.keep(self._run, window),
+        )
+        return Metered(model, context)
+
+    def windows(self, model: Model, blocks: Sequence[Block], watch: Watch) -> str:
+        """Measures what is not measured yet. Returns why that ended early, "" where it did not."""
+        english = self._plan.of(agenda.with_english(blocks))
+        usable = self._run.usable
+        wanted = agenda.agenda(self._plan.requests(), english.requests(), usable, model, self._instruments.options)
+        if wanted is None:
+            self._run.describe("energy", {"unmeasured": "no_answers"})
+            return ""
+        done = keeping.windows(self._run)
+        stopped = measuring.perform(
+            model, wanted, self._instruments, done, lambda window: keeping.keep(self._run, window), watch
+        )
+        places = {(subject.language, subject.variety): None for subject in wanted.subjects}
+        self._run.describe("premiums", [to_json(one) for one in premiums_of(model, places, watch)])
+        return stopped
 
 
 def _planned(block: Block, made: Iterable[Request]) -> Iterator[Planned]:
@@ -193,6 +256,7 @@ def rescore(run: RunFile, blocks: Iterable[Block] = (), watch: Watch = unwatched
     manifest = run.manifest()
     rotation = prompting.rotation(manifest["decoding"])
     currency = manifest.get("price", {}).get("currency", "")
+    known = energy_of(run)
     at_hand = {_about(block): block for block in blocks}
     places, count = run.places(), 0
     with watch(f"{manifest['model']} (scoring)", len(places)) as progress, run.rescoring() as keep:
@@ -200,11 +264,19 @@ def rescore(run: RunFile, blocks: Iterable[Block] = (), watch: Watch = unwatched
             group = _group(run, manifest["model"], place, at_hand, currency)
             if group.answered:
                 scores = scoring.score(group.task, group.answered, rotation)
-                cells = list(summary.cells(group, scores, rotation))
+                cells = with_energy(summary.cells(group, scores, rotation), known)
                 keep(scores, cells)
                 count += len(cells)
             progress(done)
     return count
+
+
+def energy_of(run: RunFile) -> Energy:
+    """What a run's windows and premiums come to. Raises `UsageError` for a file in which they do not read as such."""
+    manifest = run.manifest()
+    with reading(run.path):
+        premiums = [from_json(one) for one in manifest.get("premiums", [])]
+        return energy(keeping.windows(run), premiums, manifest.get("energy", {}).get("unmeasured", ""))
 
 
 def _group(
@@ -269,6 +341,9 @@ def versions() -> dict[str, str]:
     return named
 
 
-def hardware() -> dict[str, Any]:
-    """What the run ran on; no name of the machine."""
-    return {"system": platform.system(), "machine": platform.machine(), "cores": os.cpu_count()}
+def hardware(instruments: Instruments | str | None = None) -> dict[str, Any]:
+    """What the run ran on, with the devices whose energy was measured; no name of the machine."""
+    known: dict[str, Any] = {"system": platform.system(), "machine": platform.machine(), "cores": os.cpu_count()}
+    if isinstance(instruments, Instruments):
+        known["metered"] = [asdict(device) for device in instruments.meter.facts.devices]
+    return known

@@ -166,7 +166,7 @@ def _cell(group: Group, name: str, scores: Mapping[str, Score], spoken: Spoken, 
     outcomes = Counter(score.outcome for score in scores.values())
     references = {len(one.sample.references) for one in counted}
     tokens = _total(one.response.output_tokens for one in counted)
-    reasons = {"output_tokens_per_joule": "not_measured", "energy_scope": "not_measured", **spoken.reasons}
+    reasons = {"energy": "not_measured", **spoken.reasons}
     if tokens is None:
         reasons["output_tokens"] = "not_reported"
     if skipped:

@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from flask import Flask, Response, jsonify, redirect, render_template, request
@@ -21,10 +21,12 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 from werkzeug.wrappers import Response as BaseResponse
 
 import languages
+from bench.energy import reasons
+from bench.premium import plot
 from bench.records import UsageError
-from leaderboard import assembly, method, pages, snapshot, wording
+from leaderboard import assembly, energy, energy_wording, method, pages, snapshot, tokens, wording
 from leaderboard.board import Board
-from leaderboard.records import Model, TaskFacts
+from leaderboard.records import Model, TaskFacts, Tokenizer
 
 HERE = Path(__file__).parent
 HEADERS = {
@@ -40,6 +42,9 @@ HOSTS = "BOARD_HOSTS"
 PAGE_CACHE = "public, max-age=60"
 STATIC_CACHE = "public, max-age=31536000, immutable"
 TYPES = {".css": "text/css; charset=utf-8", ".svg": "image/svg+xml"}
+
+PLOT_SHEET = "premium-plot.css"
+"""The classes of the pictures of premiums, which `bench.premium` draws; the policy above forbids them in the page."""
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -108,13 +113,18 @@ def create_app(board: str | Path) -> Flask:
     return app
 
 
-def _pages(app: Flask) -> None:
-    """Every page of the site."""
+class Register(Protocol):
+    """Takes an address and a template, and then the view that makes the page."""
+
+    def __call__(self, rule: str, template: str) -> Callable[[View], View]:
+        """What decorates a view."""
+
+
+def _registrar(app: Flask) -> Register:
+    """Registers a view, which takes the open board, under an address and its twin with `.json`."""
     build = _build()
 
     def page(rule: str, template: str) -> Callable[[View], View]:
-        """Registers a view, which takes the open board, under an address and its twin with `.json`."""
-
         def register(view: View) -> View:
             def answer(**arguments: str) -> BaseResponse:
                 return _conditional(app.extensions["board"], build, template, view, arguments)
@@ -126,12 +136,19 @@ def _pages(app: Flask) -> None:
 
         return register
 
+    return page
+
+
+def _pages(app: Flask) -> None:
+    """Every page of the site."""
+    page = _registrar(app)
     page("/", "home.html")(assembly.home)
     page("/board", "board.html")(assembly.overview)
     page("/languages/", "languages.html")(assembly.language_list)
     page("/models/", "models.html")(assembly.models)
     page("/tasks/", "tasks.html")(assembly.task_list)
     page("/method", "method.html")(method.page)
+    _token_pages(page)
 
     @page("/languages/<code>", "language.html")
     def language_page(board: Board, code: str) -> pages.LanguagePage | BaseResponse:
@@ -156,13 +173,31 @@ def _pages(app: Flask) -> None:
         return assembly.task(board, _task(board, name))
 
 
+def _token_pages(page: Register) -> None:
+    """The pages on energy and on tokens."""
+    page("/tokens", "tokens.html")(tokens.tokenizer_list)
+
+    @page("/energy", "energy.html")
+    def energy_page(board: Board) -> pages.EnergyPage:
+        return energy.page(board, _wanted())
+
+    @page("/costs", "costs.html")
+    def costs_page(board: Board) -> pages.Costs:
+        return tokens.costs(board, _wanted())
+
+    @page("/tokens/<slug>", "tokenizer.html")
+    def tokenizer_page(board: Board, slug: str) -> pages.TokenizerPage:
+        return tokens.tokenizer(board, _tokenizer(board, slug))
+
+
 def _conditional(
     folder: Path, build: str, template: str, view: Callable[..., Any], arguments: dict[str, str]
 ) -> BaseResponse:
     """A view's page, or that it is what the visitor has already."""
     name = snapshot.current(folder)
-    # The path is part of it, so that no page is ever taken for an unchanged other one.
-    tag = f"{name}-{build}-{zlib.crc32(request.path.encode()):08x}"
+    # Path and question are part of it, so that no page is ever taken for an unchanged other one.
+    asked = f"{request.path}?{_wanted()}"
+    tag = f"{name}-{build}-{zlib.crc32(asked.encode(errors='replace')):08x}"
     known = request.if_none_match
     if not known.star_tag and known.contains_weak(tag):
         made: BaseResponse = Response(status=304)
@@ -231,6 +266,22 @@ def _task(board: Board, name: str) -> list[TaskFacts]:
     return found
 
 
+def _tokenizer(board: Board, slug: str) -> Tokenizer:
+    names = {one.slug: one for one in board.tokenizers().values()}
+    if slug not in names:
+        near = [one for one in names if one.startswith(f"{slug}-")]
+        near = near or difflib.get_close_matches(slug[:80], names, cutoff=0.5)
+        raise Missing(
+            "No tokenizer on this board has that address.", [Link(f"/tokens/{one}", names[one].name) for one in near]
+        )
+    return names[slug]
+
+
+def _wanted() -> str:
+    """The language that a visitor looks for on a page that can be narrowed down; empty for all."""
+    return request.args.get("language", "")[:80].strip()
+
+
 def _as_json() -> bool:
     return request.path.endswith(".json")
 
@@ -240,6 +291,8 @@ def _render(template: str, record: Any) -> Response:
         return jsonify(asdict(record))
     path = request.path
     twin = "/index.json" if path == "/" else f"{path.rstrip('/')}.json"
+    if _wanted():
+        twin += f"?language={quote(_wanted(), safe='', errors='replace')}"
     return Response(render_template(template, page=record, twin=twin, path=path), mimetype="text/html")
 
 
@@ -257,6 +310,22 @@ def _words(app: Flask) -> None:
         people=wording.people,
         share=wording.share,
         metric=wording.metric_of,
+        percent=wording.percent,
+        why=energy_wording.why,
+        figure=energy_wording.figure,
+        times=energy_wording.times,
+        energy_absent=energy_wording.absent,
+        per_correct=energy_wording.per_correct,
+        equivalent=energy_wording.equivalent,
+        per_request=energy_wording.per_request,
+        ranked=energy_wording.ranked,
+        scope=energy_wording.scope,
+        provenance=energy_wording.provenance,
+        premium_absent=energy_wording.premium_absent,
+        premium_range=energy_wording.premium_range,
+        tokens_each=energy_wording.tokens_each,
+        money=energy_wording.money,
+        plot=energy_wording.plotted,
     )
     app.jinja_env.globals.update(against=wording.AGAINST)
 
@@ -269,11 +338,12 @@ def _static(app: Flask) -> None:
     """The static files, each under an address with the hash of its content, so that it may be kept for ever."""
     served: dict[str, tuple[bytes, str]] = {}
     fingerprinted = {}
-    for path in sorted((HERE / "static").iterdir()):
-        content = path.read_bytes()
-        name = f"{path.stem}.{hashlib.sha256(content).hexdigest()[:12]}{path.suffix}"
-        served[name] = content, TYPES[path.suffix]
-        fingerprinted[path.name] = name
+    files = {path.name: path.read_bytes() for path in sorted((HERE / "static").iterdir())}
+    for file, content in {**files, PLOT_SHEET: plot.STYLE.encode()}.items():
+        stem, _, suffix = file.rpartition(".")
+        name = f"{stem}.{hashlib.sha256(content).hexdigest()[:12]}.{suffix}"
+        served[name] = content, TYPES[f".{suffix}"]
+        fingerprinted[file] = name
     app.jinja_env.globals["static"] = fingerprinted
 
     @app.get("/static/<name>")
@@ -285,9 +355,10 @@ def _static(app: Flask) -> None:
 
 
 def _build() -> str:
-    """What else than the snapshot decides how a page looks: this package's files and the language registry."""
+    """What else than the snapshot decides how a page looks: this package's files, reasons, plots, and the languages."""
     digest = hashlib.sha256(repr(languages.all_languages()).encode())
-    for path in sorted(path for path in HERE.rglob("*") if path.suffix in (".py", ".html", ".css", ".svg")):
+    own = sorted(path for path in HERE.rglob("*") if path.suffix in (".py", ".html", ".css", ".svg"))
+    for path in (*own, Path(plot.__file__), Path(reasons.__file__)):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:8]
 

@@ -8,8 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 import languages
 from bench.records import Cell
 from languages import Language
+from leaderboard import energy
 from leaderboard.aggregate import against_floor, highest_floor
 from leaderboard.board import Board, ModelName
+from leaderboard.naming import named
 from leaderboard.pages import (
     BoardRow,
     BoardSection,
@@ -19,7 +21,6 @@ from leaderboard.pages import (
     LanguageGroup,
     LanguageLine,
     LanguageList,
-    LanguageName,
     LanguagePage,
     LanguageRow,
     LanguageTable,
@@ -102,10 +103,12 @@ def overview(board: Board) -> Overview:
 
 def language_list(board: Board) -> LanguageList:
     """The list of languages."""
-    counts = board.counts()
+    counts, premiums = board.counts(), board.premium_ranges()
     areas: dict[str, list[LanguageRow]] = {}
     for language in sorted(languages.all_languages(), key=lambda one: (one.name.casefold(), one.code)):
-        areas.setdefault(language.macroarea or "", []).append(LanguageRow(language, counts.get(language.code)))
+        areas.setdefault(language.macroarea or "", []).append(
+            LanguageRow(language, counts.get(language.code), premiums.get(language.code))
+        )
     # The languages of no single place come last.
     ordered = sorted(areas.items(), key=lambda pair: (not pair[0], pair[0]))
     return LanguageList(board.name, tuple(LanguageGroup(area, tuple(rows)) for area, rows in ordered))
@@ -129,6 +132,8 @@ def language(board: Board, found: Language) -> LanguagePage:
         benchmarks=tuple(table for table in tables if not table.task.floor),
         self_test=tuple(table for table in tables if table.task.floor),
         without=tuple(task for name, task in facts.items() if name not in present),
+        energy=energy.of_language(board, found.code),
+        premiums=tuple(board.premiums_of_language(found.code)),
     )
 
 
@@ -177,6 +182,7 @@ def model(board: Board, found: Model) -> ModelPage:
         benchmarks=tuple(mean for mean in made if not mean.task.floor),
         self_test=tuple(mean for mean in made if mean.task.floor),
         not_run=tuple(task for name, task in facts.items() if name not in run),
+        energy=energy.of_model(board, found.slug),
     )
 
 
@@ -248,12 +254,3 @@ def _task_version(
         more=len(there) - len(shown),
         rows=tuple(lines),
     )
-
-
-def named(code: str) -> LanguageName:
-    """What a table says of the language with that code."""
-    try:
-        found = languages.get(code)
-    except languages.LanguageError:  # the registry has changed since the snapshot was made
-        return LanguageName(code, code, None, "und", "ltr", "")
-    return LanguageName(found.code, found.name, found.autonym, found.bcp47, found.direction, found.script_name)

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from bench.premium.records import Premium, Premiums
 from bench.records import Cell
 from bench.summary import TOO_FEW_ITEMS
-from leaderboard import snapshot, store
+from leaderboard import premiums, snapshot, store
 from leaderboard.aggregate import NOT_COUNTED
-from leaderboard.records import Coverage, Mean, Model, TaskFacts
+from leaderboard.efficiency import GENERAL_REASONS
+from leaderboard.records import Coverage, EnergyRank, Mean, Model, TaskFacts, Tokenizer
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,24 @@ class Count:
     language: str
     cells: int
     floor_cells: int
+
+
+@dataclass(frozen=True, slots=True)
+class PremiumRange:
+    """The lowest and the highest premium of one language, and over how many tokenizers that is."""
+
+    lowest: float
+    highest: float
+    tokenizers: int
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A headline cell with its model's number and, where it has energy, its ranks by figure."""
+
+    model: int
+    cell: Cell
+    ranks: Mapping[str, EnergyRank]
 
 
 class Board:
@@ -56,6 +76,10 @@ class Board:
         """One model with everything known of it."""
         row = self._connection.execute("SELECT * FROM models WHERE slug = ?", (slug,)).fetchone()
         return store.model_of(row) if row else None
+
+    def models(self) -> list[Model]:
+        """Every model with everything known of it."""
+        return [store.model_of(row) for row in self._connection.execute("SELECT * FROM models ORDER BY slug")]
 
     def tasks(self) -> list[TaskFacts]:
         """Every task that has cells: benchmarks before floor tasks, then by name."""
@@ -108,6 +132,77 @@ class Board:
         """Every cell of a task in its headline metric."""
         where = "task = ? AND task_version = ? AND headline ORDER BY language, variety, model_id"
         return self._cells(where, task, version)
+
+    def energy_of_board(self) -> Iterator[Measured]:
+        """Every headline cell that has energy."""
+        return self._energy("energy_provenance != 'none'")
+
+    def energy_of_language(self, code: str) -> Iterator[Measured]:
+        """Every headline cell of a language."""
+        return self._energy("language = ?", code)
+
+    def energy_of_model(self, slug: str) -> Iterator[Measured]:
+        """Every headline cell of a model."""
+        return self._energy("model_id = (SELECT id FROM models WHERE slug = ?)", slug)
+
+    def _energy(self, where: str, *values: str) -> Iterator[Measured]:
+        where = f"headline AND {where}"
+        ranks: dict[int, dict[str, EnergyRank]] = {}
+        found = f"SELECT * FROM energy_ranks WHERE cell IN (SELECT id FROM cells WHERE {where})"  # noqa: S608 - as below
+        for rank in (EnergyRank(*row) for row in self._connection.execute(found, values)):
+            ranks.setdefault(rank.cell, {})[rank.figure] = rank
+        order = "ORDER BY task, task_version, language, variety, model_id"
+        for row in self._connection.execute(f"SELECT * FROM cells WHERE {where} {order}", values):  # noqa: S608 - as below
+            yield Measured(row["model_id"], store.cell_of(row), ranks.get(row["id"], {}))
+
+    def without_energy(self, codes: Iterable[str]) -> list[tuple[int, str, str, str, int]]:
+        """Model, task, version, reason code and number of the headline cells without energy in these languages."""
+        said = ", ".join(f"json_extract(reasons, '$.{name}')" for name in GENERAL_REASONS)
+        rows = self._connection.execute(
+            f"SELECT model_id, task, task_version, coalesce({said}, 'not_stated') AS why, count(*) FROM cells"  # noqa: S608 - as below
+            " WHERE headline AND energy_provenance = 'none' AND language IN (SELECT value FROM json_each(?))"
+            " GROUP BY model_id, task, task_version, why",
+            (json.dumps(sorted(codes)),),
+        )
+        return [tuple(row) for row in rows]
+
+    def languages(self) -> list[str]:
+        """The codes of all languages that have cells."""
+        return [code for (code,) in self._connection.execute("SELECT DISTINCT language FROM cells")]
+
+    def tokenizers(self) -> dict[int, Tokenizer]:
+        """Every tokenizer by its number, in the order of their slugs."""
+        rows = self._connection.execute("SELECT * FROM tokenizers ORDER BY slug")
+        return {row["id"]: store.tokenizer_of(row) for row in rows}
+
+    def tokenizer(self, tokenizer: Tokenizer) -> Premiums:
+        """A tokenizer's premiums."""
+        rows = self._connection.execute(
+            "SELECT * FROM premiums WHERE tokenizer_id = (SELECT id FROM tokenizers WHERE slug = ?) ORDER BY rowid",
+            (tokenizer.slug,),
+        )
+        return premiums.of_tokenizer(tokenizer, map(store.premium_of, rows))
+
+    def premiums(self) -> Iterator[tuple[int, Premium]]:
+        """Every premium with its tokenizer's number."""
+        for row in self._connection.execute("SELECT * FROM premiums ORDER BY tokenizer_id, language, variety"):
+            yield row["tokenizer_id"], store.premium_of(row)
+
+    def premiums_of_language(self, code: str) -> list[tuple[Tokenizer, Premium]]:
+        """The premium of a language by every tokenizer that was counted in it."""
+        known = self.tokenizers()
+        rows = self._connection.execute(
+            "SELECT * FROM premiums WHERE language = ? ORDER BY tokenizer_id, variety", (code,)
+        )
+        return [(known[row["tokenizer_id"]], store.premium_of(row)) for row in rows]
+
+    def premium_ranges(self) -> dict[str, PremiumRange]:
+        """The lowest and highest premium of every language that has any."""
+        rows = self._connection.execute(
+            "SELECT language, min(premium), max(premium), count(DISTINCT tokenizer_id) FROM premiums"
+            " WHERE premium IS NOT NULL GROUP BY language"
+        )
+        return {language: PremiumRange(*numbers) for language, *numbers in rows}
 
     def _cells(self, where: str, *values: str) -> Iterator[tuple[int, Cell]]:
         for row in self._connection.execute(f"SELECT * FROM cells WHERE {where}", values):  # noqa: S608 - never a visitor's words

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+
+import msgspec
 
 import tasks
 from bench.prompting import rotation
@@ -14,6 +17,7 @@ from bench.records import BenchError, Cell, UsageError
 from bench.runfile import Identity, RunFile, reading
 from bench.scoring import FIDELITY
 from bench.summary import ERRORS_ALLOWED, TOO_FEW_ITEMS, UNEVEN, UNREVIEWED, blind_to, pooled, reviewed
+from leaderboard import premiums
 from leaderboard.checks import (
     Tally,
     check_counts,
@@ -24,7 +28,17 @@ from leaderboard.checks import (
     place_of,
     scored_rows,
 )
-from leaderboard.records import Block, DatasetFile, PromptFacts, Published, RunFacts, Stamp, TaskFacts
+from leaderboard.energy_checks import check_energy
+from leaderboard.records import (
+    Block,
+    DatasetFile,
+    PriceFacts,
+    PromptFacts,
+    Published,
+    RunFacts,
+    Stamp,
+    TaskFacts,
+)
 from tasks import lock
 
 TOO_MANY_ERRORS, UNLOCKED, TOO_FEW = "too_many_errors", "unlocked_data", "too_few_items"
@@ -64,6 +78,7 @@ class Contribution:
     stamps: dict[Block, dict[str, Stamp]]
     cells: dict[CellKey, Published]
     withheld: tuple[Withheld, ...]
+    premiums: tuple[premiums.Source, ...] = ()
 
 
 def key(cell: Cell) -> CellKey:
@@ -97,7 +112,8 @@ def _collect(path: Path, run: RunFile) -> Contribution:
         if not run.answered():
             raise UsageError(f"{path} holds no answers yet; run again before publishing")
         raise UsageError(f"{path} is not scored yet; run again, or `python -m bench rescore {path}`")
-    facts = _facts(run)
+    kept = premiums.of_run(path, run.manifest())
+    facts = _facts(run, kept)
     first = {(cell.task, cell.task_version): cell for cell in reversed(cells)}
     declared = {name: _declared(path, cell) for name, cell in first.items()}
     locked = {file.dataset for file in facts.datasets} - {file.dataset for file in facts.datasets if not file.locked}
@@ -106,6 +122,7 @@ def _collect(path: Path, run: RunFile) -> Contribution:
     withheld = []
     for found in cells:
         check_fields(path, identity, found)
+        check_energy(path, found)
         tally = tallies.get(key(found)[:-1], Tally())
         check_counts(path, found, tally)
         cell = _ranked(found, tally, locked=declared[found.task, found.task_version].dataset in locked)
@@ -130,23 +147,36 @@ def _collect(path: Path, run: RunFile) -> Contribution:
         else:
             published[key(cell)] = Published(cell, scored)
     check_writable(identity, facts, stamps, published.values())
-    return Contribution(path, identity, facts, tuple(declared.values()), stamps, published, tuple(withheld))
+    return Contribution(path, identity, facts, tuple(declared.values()), stamps, published, tuple(withheld), kept)
 
 
-def _facts(run: RunFile) -> RunFacts:
+def _facts(run: RunFile, kept: Iterable[premiums.Source]) -> RunFacts:
     """The last invocation; the command line stays in the run file, since it may name private paths."""
     files = tuple(
         sorted(DatasetFile(name, file, sha, _locked(name, file, sha)) for name, file, sha, _ in run.datasets())
     )
+    tokenizers = tuple(sorted({premiums.key(each.premiums) for each in kept}))
+    price = _price(run.manifest().get("price"))
     invocations = run.invocations()
     if not invocations:
-        return RunFacts("", "", "", {}, {}, files)
+        return RunFacts("", "", "", {}, {}, files, tokenizers, price)
     last = invocations[-1]
     versions = {str(name): str(version) for name, version in sorted(last["versions"].items())}
     hardware = json.loads(json.dumps(last["hardware"], sort_keys=True, allow_nan=False))
     if not isinstance(hardware, dict):
         raise TypeError("its hardware is no list of names and values")
-    return RunFacts(last["started"], last["ended"] or "", last["outcome"] or "", versions, hardware, files)
+    started, ended, outcome = last["started"], last["ended"] or "", last["outcome"] or ""
+    return RunFacts(started, ended, outcome, versions, hardware, files, tokenizers, price)
+
+
+def _price(said: object) -> PriceFacts | None:
+    """What the run says that its model costs. Raises `ValueError` where that is no price."""
+    if said is None:
+        return None
+    price = msgspec.convert(said, PriceFacts)
+    if not (0 <= price.input < math.inf and 0 <= price.output < math.inf and price.currency.isalpha()):
+        raise ValueError("its price should be amounts of money")
+    return price
 
 
 def _locked(dataset: str, file: str, sha256: str) -> bool:
@@ -261,7 +291,16 @@ def _without_value(cell: Cell) -> Cell:
         best=None,
         violations=None,
         violation_bound=None,
-        reasons={**cell.reasons, "value": TOO_MANY_ERRORS},
+        joules_per_correct=None,
+        joules_per_correct_low=None,
+        joules_per_correct_high=None,
+        quality_per_kilojoule=None,
+        reasons={
+            **cell.reasons,
+            "value": TOO_MANY_ERRORS,
+            "joules_per_correct": TOO_MANY_ERRORS,
+            "quality_per_kilojoule": TOO_MANY_ERRORS,
+        },
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bench.energy.reasons import MEANINGS
 from bench.statistics import ROUNDS
 from bench.summary import ERRORS_ALLOWED, TOO_FEW_ITEMS
 from leaderboard import wording
@@ -28,6 +29,7 @@ class Method:
     rounds: int
     metrics: tuple[wording.MetricFacts, ...]
     reasons: tuple[Reason, ...]
+    energy_reasons: tuple[Reason, ...]
 
 
 def page(board: Board) -> Method:
@@ -39,4 +41,5 @@ def page(board: Board) -> Method:
         ROUNDS,
         tuple(wording.METRICS.values()),
         tuple(Reason(code, meaning) for code, meaning in wording.REASONS.items()),
+        tuple(Reason(code, meaning) for code, meaning in MEANINGS.items()),
     )

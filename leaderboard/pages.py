@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bench.premium.records import Premium, Premiums
 from bench.records import Cell
 from languages import Language
-from leaderboard.board import Count, ModelName
-from leaderboard.records import Coverage, Mean, Model, TaskFacts
+from leaderboard.board import Count, ModelName, PremiumRange
+from leaderboard.records import Coverage, EnergyRank, Mean, Model, PriceFacts, TaskFacts, Tokenizer
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +78,11 @@ class Overview:
 
 @dataclass(frozen=True, slots=True)
 class LanguageRow:
-    """A language in the list of languages; no count where the board has nothing of it."""
+    """A language in the list of languages; no count and no premiums where the board has nothing of it."""
 
     language: Language
     count: Count | None
+    premiums: PremiumRange | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +125,57 @@ class CellTable:
 
 
 @dataclass(frozen=True, slots=True)
+class EnergyRow:
+    """The energy of one model on one task in one language, and its two ranks among the models measured alike."""
+
+    model: ModelName
+    language: LanguageName
+    cell: Cell
+    per_correct: EnergyRank
+    equivalent: EnergyRank
+
+
+@dataclass(frozen=True, slots=True)
+class EnergyTable:
+    """Figures that may stand beside each other: one task, one way of asking, one setup, one scope."""
+
+    task: TaskFacts
+    mode: str
+    prompt_language: str
+    shots: int
+    setup: str
+    scope: str
+    rows: tuple[EnergyRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NoEnergy:
+    """Results of one model without any figure of energy, and the reason code that they share."""
+
+    model: ModelName
+    task: TaskFacts
+    reason: str
+    results: int
+
+
+@dataclass(frozen=True, slots=True)
+class Energy:
+    """What is known of energy in some part of the board, and what is not."""
+
+    tables: tuple[EnergyTable, ...]
+    without: tuple[NoEnergy, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EnergyPage:
+    """All energy on the board, or that in the languages that somebody looks for."""
+
+    snapshot: str
+    language: str
+    energy: Energy
+
+
+@dataclass(frozen=True, slots=True)
 class LanguagePage:
     """One language: what is known of it, its cells, and the tasks that do not have it."""
 
@@ -131,6 +184,8 @@ class LanguagePage:
     benchmarks: tuple[CellTable, ...]
     self_test: tuple[CellTable, ...]
     without: tuple[TaskFacts, ...]
+    energy: Energy
+    premiums: tuple[tuple[Tokenizer, Premium], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +215,7 @@ class ModelPage:
     benchmarks: tuple[TaskMean, ...]
     self_test: tuple[TaskMean, ...]
     not_run: tuple[TaskFacts, ...]
+    energy: Energy
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,3 +295,73 @@ class TaskPage:
 
     snapshot: str
     versions: tuple[TaskVersion, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TokenizerList:
+    """Every tokenizer whose premiums are known."""
+
+    snapshot: str
+    tokenizers: tuple[Tokenizer, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PremiumRow:
+    """A tokenizer's premium in one language."""
+
+    language: LanguageName
+    premium: Premium
+
+
+@dataclass(frozen=True, slots=True)
+class TokenizerPage:
+    """One tokenizer, language by language, the lowest premium first; `premiums` are what the plot shows."""
+
+    snapshot: str
+    tokenizer: Tokenizer
+    rows: tuple[PremiumRow, ...]
+    premiums: Premiums
+
+
+@dataclass(frozen=True, slots=True)
+class Priced:
+    """A model with a price that reads with some tokenizer."""
+
+    model: ModelName
+    price: PriceFacts
+
+
+@dataclass(frozen=True, slots=True)
+class CostColumn:
+    """A tokenizer and the models with a price that use it."""
+
+    tokenizer: Tokenizer
+    priced: tuple[Priced, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CostRow:
+    """A language, with its premium by each tokenizer: None where the tokenizer was not counted in it."""
+
+    language: LanguageName
+    variety: str
+    premiums: tuple[Premium | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CostTable:
+    """The languages of one corpus, whose sentences say the same in each. `more` tokenizers stand on their own pages."""
+
+    corpus: str
+    columns: tuple[CostColumn, ...]
+    more: int
+    rows: tuple[CostRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """What a sentence costs, in every language or in those that somebody looks for."""
+
+    snapshot: str
+    language: str
+    tables: tuple[CostTable, ...]

@@ -24,8 +24,21 @@ class DatasetFile:
 
 
 @dataclass(frozen=True, slots=True)
+class PriceFacts:
+    """What a provider asks for a million tokens, as seen on the day `as_of`."""
+
+    input: float
+    output: float
+    currency: str
+    as_of: str
+
+
+@dataclass(frozen=True, slots=True)
 class RunFacts:
-    """What a run file says of how it was made, taken from the last time that the program worked on it."""
+    """What a run file says of how it was made, taken from the last time that the program worked on it.
+
+    `tokenizers` are those whose premiums the run keeps, each as (tokenizer, revision, corpus).
+    """
 
     started: str
     ended: str
@@ -33,6 +46,8 @@ class RunFacts:
     versions: Mapping[str, str]
     hardware: Mapping[str, Json]
     datasets: tuple[DatasetFile, ...]
+    tokenizers: tuple[tuple[str, str, str], ...] = ()
+    price: PriceFacts | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,3 +187,35 @@ class Coverage:
     floor_languages: int
     floor_cells: int
     floor_items: int
+
+
+@dataclass(frozen=True, slots=True)
+class EnergyRank:
+    """The ranks that a cell may have by one figure, `first` to `last` of `peers` ranked ones; None with a `reason`."""
+
+    cell: int
+    figure: str
+    first: int | None
+    last: int | None
+    peers: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tokenizer:
+    """A tokenizer on one parallel corpus. `slug` is its address.
+
+    `median`, `p90` (nine of ten languages lie below) and `highest` are of the premiums in the `languages` that have
+    one, English left out; `gini` is that of the tokens, English included.
+    """
+
+    slug: str
+    name: str
+    revision: str
+    corpus: str
+    corpus_revision: str
+    gini: float | None
+    languages: int
+    median: float | None
+    p90: float | None
+    highest: float | None

@@ -13,13 +13,15 @@ import re
 import sqlite3
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import portalocker
 
+from bench.premium.records import Premiums
 from bench.records import BenchError, UsageError
 from bench.runfile import Identity
+from leaderboard import premiums as tokens
 from leaderboard import store
 from leaderboard.collect import CellKey, Contribution, Withheld, check_same_items, collect
 from leaderboard.records import Block, Published
@@ -45,7 +47,10 @@ class PublishedModel:
 
 @dataclass(frozen=True, slots=True)
 class Info:
-    """What a publish did. `changed` is False where the board already was what the runs make it."""
+    """What a publish did. `changed` is False where the board already was what the runs make it.
+
+    `premiums` are the addresses of the tokenizers whose premiums came with it.
+    """
 
     snapshot: str
     path: Path
@@ -54,34 +59,43 @@ class Info:
     withheld: tuple[Withheld, ...]
     models: int
     cells: int
+    premiums: tuple[str, ...] = ()
 
 
 class BoardError(BenchError):
     """The board cannot be written or read. The message is one line and names the folder."""
 
 
-def publish(runs: Sequence[Path], board: Path) -> Info:
+def publish(runs: Sequence[Path], board: Path, premiums: Sequence[Path] = ()) -> Info:
     """Adds the runs to the board and makes the result current; a model that is there already is replaced.
 
+    `premiums` are files of tokenizer premiums, as `tokens` writes them; run files may hold some too.
     Raises `BenchError`: one line, and the board goes on showing what it did.
     """
-    if not runs:
+    if not runs and not premiums:
         raise UsageError("no run to publish; name one or more run files")
     contributions = [collect(path) for path in {path.resolve(): path for path in runs}.values()]
+    handed_in = [tokens.of_file(path) for path in {path.resolve(): path for path in premiums}.values()]
+    counted = tokens.together([*(one for each in contributions for one in each.premiums), *handed_in])
     fresh = _entries(contributions)
     try:
         (board / SNAPSHOTS).mkdir(parents=True, exist_ok=True)
         with _locked(board):
-            return _publish(contributions, fresh, board)
+            return _publish(contributions, fresh, counted, board)
     except OSError as error:
         raise BoardError(_explain(board, error)) from error
 
 
-def _publish(contributions: Sequence[Contribution], fresh: dict[Identity, Entry], board: Path) -> Info:
+def _publish(
+    contributions: Sequence[Contribution],
+    fresh: dict[Identity, Entry],
+    counted: dict[tokens.Key, Premiums],
+    board: Path,
+) -> Info:
     _sweep(board)
     before = current(board)
     old = _read(board, before) if before else Content({}, {}, {})
-    content = _merged(old, contributions, fresh)
+    content = replace(_merged(old, contributions, fresh), premiums=tokens.merged(old.premiums, counted))
     name = store.content_hash(content)
     path = snapshot_path(board, name)
     if name != before:  # the current one was just read whole, so it is there
@@ -107,6 +121,7 @@ def _publish(contributions: Sequence[Contribution], fresh: dict[Identity, Entry]
         withheld=tuple(one for each in contributions for one in each.withheld),
         models=len(content.entries),
         cells=sum(len(entry.cells) for entry in content.entries.values()),
+        premiums=tuple(sorted(premiums.slug for key, premiums in store.tokenizers(content).items() if key in counted)),
     )
 
 

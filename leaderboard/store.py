@@ -13,36 +13,41 @@ import re
 import sqlite3
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, astuple, dataclass, fields
+from collections.abc import Hashable, Iterable, Iterator, Mapping
+from dataclasses import asdict, astuple, dataclass, field, fields
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from bench.premium.records import Premium, Premiums
 from bench.records import Cell
 from bench.runfile import Identity
 from bench.text import slug
-from leaderboard import aggregate, arrays
+from leaderboard import aggregate, arrays, efficiency, premiums
 from leaderboard.collect import CellKey, block, key
 from leaderboard.records import (
     Block,
     Coverage,
     DatasetFile,
+    EnergyRank,
     Items,
     Mean,
     Model,
+    PriceFacts,
     PromptFacts,
     Published,
     RunFacts,
     Stamp,
     TaskFacts,
+    Tokenizer,
 )
 
 APPLICATION_ID = 0x424F5244  # "BORD"
-FORMAT = 2
+FORMAT = 3
 HASH_LENGTH = 16
 
 Row = tuple[Any, ...]
+Named = TypeVar("Named", bound=Hashable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +65,7 @@ class Content:
     entries: Mapping[Identity, Entry]
     tasks: Mapping[tuple[str, str], TaskFacts]
     stamps: Mapping[Block, Mapping[str, Stamp]]
+    premiums: Mapping[premiums.Key, Premiums] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +84,7 @@ CREATE INDEX cells_by_language ON cells (language, task, model_id);
 CREATE INDEX cells_by_model ON cells (model_id, task, language);
 CREATE INDEX cells_by_task ON cells (task, language);
 CREATE INDEX means_by_task ON means (task);
+CREATE INDEX premiums_by_language ON premiums (language);
 """
 
 
@@ -93,16 +100,23 @@ def models(content: Content) -> dict[Identity, Model]:
             baseline=identity.model.startswith("baseline:"),
             runs=content.entries[identity].runs,
         )
-        for identity, own in _slugs(content.entries).items()
+        for identity, own in _slugs({each: each.model for each in content.entries}).items()
     }
     return dict(sorted(made.items(), key=lambda pair: pair[1].slug))
 
 
-def _slugs(identities: Iterable[Identity]) -> dict[Identity, str]:
-    """A slug for each model, none twice: a name may also look like another's slug with its hash."""
-    digits = dict.fromkeys(identities, 0)
+def tokenizers(content: Content) -> dict[premiums.Key, Tokenizer]:
+    """The tokenizers by slug."""
+    slugs = _slugs({key: f"{key[0]}-{key[2]}" for key in content.premiums})
+    made = {key: premiums.tokenizer(own, content.premiums[key]) for key, own in slugs.items()}
+    return dict(sorted(made.items(), key=lambda pair: pair[1].slug))
+
+
+def _slugs(names: Mapping[Named, str]) -> dict[Named, str]:
+    """A slug for each name, none twice: a name may also look like another's slug with its hash."""
+    digits = dict.fromkeys(names, 0)
     while True:
-        made = {identity: _slug(identity, length) for identity, length in digits.items()}
+        made = {identity: _slug(identity, names[identity], length) for identity, length in digits.items()}
         held = Counter(made.values())
         if len(held) == len(made):
             return made
@@ -111,9 +125,9 @@ def _slugs(identities: Iterable[Identity]) -> dict[Identity, str]:
                 digits[identity] += 6
 
 
-def _slug(identity: Identity, digits: int) -> str:
+def _slug(identity: Hashable, name: str, digits: int) -> str:
     digest = hashlib.sha256(repr(identity).encode()).hexdigest()
-    return f"{slug(identity.model)}-{digest[:digits]}" if digits else slug(identity.model)
+    return f"{slug(name)}-{digest[:digits]}" if digits else slug(name)
 
 
 def tables(content: Content) -> Iterator[Table]:
@@ -170,12 +184,26 @@ def tables(content: Content) -> Iterator[Table]:
         [astuple(mean) for model, found in of_model for mean in aggregate.means(model, found, declared)],
     )
     yield Table("coverage", _columns(Coverage), [astuple(aggregate.coverage(*each)) for each in of_model])
+    flat = [(model.baseline, cell) for model, found in of_model for cell in found]
+    ranked = efficiency.ranks((number, *each) for number, each in enumerate(flat))
+    yield Table("energy_ranks", _columns(EnergyRank), [astuple(rank) for rank in ranked])
+    made = tokenizers(content)
+    yield Table("tokenizers", f"id INTEGER PRIMARY KEY, {_columns(Tokenizer)}", _numbered(map(astuple, made.values())))
+    yield Table(
+        "premiums",
+        f"tokenizer_id INTEGER NOT NULL, {_columns(Premium)}",
+        [(number, *_values(one)) for number, key in enumerate(made) for one in content.premiums[key].languages],
+    )
 
 
 def items_of(stamps: Mapping[str, Stamp]) -> Items:
     """A block's items in their canonical order."""
     ids = tuple(sorted(stamps))
     return Items(ids, tuple(stamps[item] for item in ids))
+
+
+def _numbered(rows: Iterable[Row]) -> list[Row]:
+    return [(number, *row) for number, row in enumerate(rows)]
 
 
 Sorted = Mapping[Identity, list[tuple[CellKey, Published]]]
@@ -185,16 +213,18 @@ def _cell_rows(cells: Sorted, numbers: Mapping[Identity, int]) -> Iterator[Row]:
     number = 0
     for identity, found in cells.items():
         for _, each in found:
-            values = [_json(value) if isinstance(value, Mapping) else value for value in _typed(each.cell)]
-            yield (numbers[identity], number, *values)
+            yield (numbers[identity], number, *_values(each.cell))
             number += 1
 
 
-def _typed(cell: Cell) -> Iterator[Any]:
-    """The cell's values, whole numbers in columns of floats as floats: they are so when they are read back."""
-    for field in fields(Cell):
-        value = getattr(cell, field.name)
-        yield float(value) if value is not None and str(field.type).startswith("float") else value
+def _values(record: Cell | Premium) -> Iterator[Any]:
+    """A record's row. Whole numbers in columns of floats are floats: they are so when they are read back."""
+    for declared in fields(record):
+        value = getattr(record, declared.name)
+        if isinstance(value, Mapping):
+            yield _json(value)
+        else:
+            yield float(value) if value is not None and str(declared.type).startswith("float") else value
 
 
 def _score_rows(cells: Sorted, items: Mapping[Block, Items]) -> Iterator[Row]:
@@ -208,10 +238,10 @@ def _score_rows(cells: Sorted, items: Mapping[Block, Items]) -> Iterator[Row]:
 def _columns(record: type[Any]) -> str:
     """The columns of a table that holds one kind of record, by the types of its fields."""
     made = []
-    for field in fields(record):
-        kind = str(field.type)
+    for declared in fields(record):
+        kind = str(declared.type)
         sql = SQL_TYPES.get(kind.removesuffix(" | None"), "TEXT NOT NULL")  # a mapping is kept as JSON
-        made.append(f'"{field.name}" {sql.removesuffix(" NOT NULL") if kind.endswith("None") else sql}')
+        made.append(f'"{declared.name}" {sql.removesuffix(" NOT NULL") if kind.endswith("None") else sql}')
     return ", ".join(made)
 
 
@@ -251,7 +281,7 @@ def write(content: Content, path: Path) -> None:
 def cell_of(row: sqlite3.Row) -> Cell:
     """The cell in a row of `cells`; a field that the snapshot is too old to have keeps its default."""
     there = set(row.keys())
-    values = {field.name: row[field.name] for field in fields(Cell) if field.name in there}
+    values = {each.name: row[each.name] for each in fields(Cell) if each.name in there}
     for flag in ("headline", "floor"):
         values[flag] = bool(values[flag])
     return Cell(**{**values, "reasons": json.loads(values["reasons"])})
@@ -259,10 +289,7 @@ def cell_of(row: sqlite3.Row) -> Cell:
 
 def model_of(row: sqlite3.Row) -> Model:
     """The model in a row of `models`."""
-    runs = tuple(
-        RunFacts(**{**run, "datasets": tuple(DatasetFile(**file) for file in run["datasets"])})
-        for run in json.loads(row["runs"])
-    )
+    runs = tuple(map(_run_of, json.loads(row["runs"])))
     return Model(
         slug=row["slug"],
         name=row["name"],
@@ -272,6 +299,39 @@ def model_of(row: sqlite3.Row) -> Model:
         baseline=bool(row["baseline"]),
         runs=runs,
     )
+
+
+def _run_of(run: Mapping[str, Any]) -> RunFacts:
+    price = run["price"]
+    nested = {
+        "datasets": tuple(DatasetFile(**file) for file in run["datasets"]),
+        "tokenizers": tuple((name, revision, corpus) for name, revision, corpus in run["tokenizers"]),
+        "price": PriceFacts(**price) if price is not None else None,
+    }
+    return RunFacts(**{**run, **nested})
+
+
+def tokenizer_of(row: sqlite3.Row) -> Tokenizer:
+    """The tokenizer in a row of `tokenizers`."""
+    return Tokenizer(**{each.name: row[each.name] for each in fields(Tokenizer)})
+
+
+def premium_of(row: sqlite3.Row) -> Premium:
+    """The premium in a row of `premiums`."""
+    values = {each.name: row[each.name] for each in fields(Premium)}
+    return Premium(**{**values, "reasons": json.loads(values["reasons"])})
+
+
+def _read_premiums(connection: sqlite3.Connection) -> dict[premiums.Key, Premiums]:
+    rows = connection.execute("SELECT * FROM premiums ORDER BY rowid")
+    found = {
+        number: list(map(premium_of, group)) for number, group in groupby(rows, key=lambda row: row["tokenizer_id"])
+    }
+    made = [
+        premiums.of_tokenizer(tokenizer_of(row), found.get(row["id"], ()))
+        for row in connection.execute("SELECT * FROM tokenizers ORDER BY id")
+    ]
+    return {premiums.key(each): each for each in made}
 
 
 def task_of(row: sqlite3.Row) -> TaskFacts:
@@ -312,4 +372,5 @@ def read(connection: sqlite3.Connection) -> Content:
         },
         {(row["name"], row["version"]): task_of(row) for row in connection.execute("SELECT * FROM tasks")},
         {place: dict(zip(each.ids, each.stamps, strict=True)) for place, each in items.items()},
+        _read_premiums(connection),
     )

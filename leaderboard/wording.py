@@ -5,9 +5,10 @@ from __future__ import annotations
 import unicodedata
 from dataclasses import dataclass
 
+from bench.energy.reasons import meaning
 from bench.records import Cell
 from bench.summary import ERRORS_ALLOWED, TOO_FEW_ITEMS
-from leaderboard.pages import Column
+from leaderboard.pages import Column, EnergyTable
 from leaderboard.records import Mean
 from tasks import FLAWS
 
@@ -138,8 +139,8 @@ def interval(cell: Cell) -> str:
 
 
 def reason(code: str) -> str:
-    """A reason code in words; a backend's own reason as it stands."""
-    return REASONS.get(code, plain(code).replace("_", " "))
+    """A reason code in words, those of energy too; a backend's own reason as it stands."""
+    return REASONS[code] if code in REASONS else plain(meaning(code))
 
 
 def remarks(cell: Cell) -> list[str]:
@@ -190,7 +191,7 @@ def plain(text: str) -> str:
     )
 
 
-def way(asked: Cell | Mean | Column) -> str:
+def way(asked: Cell | Mean | Column | EnergyTable) -> str:
     """How a model was asked: the mode, the language of the prompt where it is not English, and the examples shown."""
     said = [MODES.get(asked.mode, plain(asked.mode))]
     if asked.prompt_language != "english":

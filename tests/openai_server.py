@@ -38,7 +38,10 @@ def openai_error(name: str) -> Json:
 
 @dataclass(frozen=True)
 class Kind:
-    """How a server differs from one that does everything. `refused` parameters bring a 400, `ignored` ones nothing."""
+    """How a server differs from one that does everything. `refused` parameters bring a 400, `ignored` ones nothing.
+
+    `engine` is what it says it is on pages of its own, which it has none of where that is "".
+    """
 
     model: str = "tiny"
     refused: frozenset[str] = frozenset()
@@ -47,6 +50,7 @@ class Kind:
     usage: bool = True
     names: bool = True
     error: Callable[[str], Json] = openai_error
+    engine: str = ""
 
 
 VLLM = Kind()
@@ -54,6 +58,8 @@ OPENAI = Kind(refused=frozenset({"prompt_logprobs", "echo"}))
 OPENAI_REASONING = Kind(refused=frozenset({"max_tokens", "temperature", "logprobs", "top_logprobs"}))
 OLLAMA = Kind(ignored=frozenset({"logprobs", "top_logprobs", "echo", "prompt_logprobs", "return_token_ids"}))
 ECHOING = Kind(ignored=frozenset({"prompt_logprobs", "return_token_ids"}))
+VLLM_ENGINE = Kind(engine="vllm")
+LLAMA_CPP_ENGINE = Kind(engine="llama.cpp", ignored=frozenset({"prompt_logprobs", "return_token_ids", "min_tokens"}))
 BARE = Kind(ignored=OLLAMA.ignored, usage=False, names=False)
 CLAUDE_NEW = Kind(
     refused=frozenset({"temperature", "enabled"}),
@@ -98,6 +104,7 @@ class Server:
         self.kind = kind
         self.mangle = mangle
         self.seen: list[tuple[str, dict[str, str], Json]] = []
+        self.read = self.wrote = 0  # tokens so far
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
 
@@ -132,6 +139,8 @@ class Server:
         body = json.loads(await request.read() or b"{}")
         headers = {name.lower(): value for name, value in request.headers.items()}
         self.seen.append((request.path, headers, body))
+        if self.kind.engine and (page := self._page(request.method, request.path, headers, body)) is not None:
+            return page
         status, reply = self._reply(request.path, headers, body)
         sent: object = reply
         if status == 200 and self.mangle is not None:
@@ -140,6 +149,29 @@ class Server:
                 status, sent = sent
         content = sent if isinstance(sent, bytes) else json.dumps(sent).encode()
         return web.Response(status=status, body=content, content_type="application/json")
+
+    def _page(self, method: str, path: str, headers: dict[str, str], body: Json) -> web.Response | None:
+        """What is no part of OpenAI's protocol."""
+        if self.kind.key is not None and headers.get("authorization") != f"Bearer {self.kind.key}":
+            return web.Response(status=401)
+        if (method, path) == ("GET", "/metrics"):
+            return web.Response(text=metrics(self.kind.engine, self.read, self.wrote))
+        if (method, path) == ("GET", "/version") and self.kind.engine == "vllm":
+            return web.json_response({"version": "0.32.0"})
+        if (method, path) == ("GET", "/props") and self.kind.engine == "llama.cpp":
+            return web.json_response({"total_slots": 4, "build_info": "b8681-x"})
+        if (method, path) == ("POST", "/tokenize"):
+            text, bare = (
+                (body["prompt"], body["add_special_tokens"] is False)
+                if self.kind.engine == "vllm"
+                else (body["content"], body["add_special"] is False)
+            )
+            tokens = _tokens(text)[bare:]
+            more = {"count": len(tokens), "max_model_len": CONTEXT} if self.kind.engine == "vllm" else {}
+            return web.json_response({"tokens": tokens, **more})
+        if (method, path) == ("POST", "/reset_prefix_cache") and self.kind.engine == "vllm":
+            return web.json_response({"success": True})
+        return None
 
     def _reply(self, path: str, headers: dict[str, str], body: Json) -> tuple[int, Json]:
         claude = path.endswith("/messages")
@@ -168,6 +200,7 @@ class Server:
         return 404, {"detail": "Not Found"}
 
     def _made(self, choices: list[Json], prompt_tokens: int, output_tokens: int) -> Json:
+        self.read, self.wrote = self.read + prompt_tokens, self.wrote + output_tokens
         reply: Json = {"id": "made-up", "object": "chat.completion", "created": 0, "choices": choices}
         if self.kind.names:
             reply["model"] = self.kind.model
@@ -234,12 +267,34 @@ class Server:
         }
 
 
+def metrics(engine: str, read: int, wrote: int) -> str:
+    """A page as such an engine writes it, with what it read and wrote; a tenth of the prompts came from a cache."""
+    if engine == "vllm":
+        label = 'model_name="a {b} \\"c\\"",engine='
+        return (
+            "# HELP vllm:num_requests_running Number of requests in model execution batches.\n"
+            "# TYPE vllm:num_requests_running gauge\n"
+            f'vllm:num_requests_running{{{label}"0"}} 2.0\nvllm:num_requests_running{{{label}"1"}} 1.0\n'
+            f'vllm:prompt_tokens_total{{{label}"0"}} {read}.0\n'
+            f'vllm:prompt_tokens_created{{{label}"0"}} 1.75e+09\n'
+            f'vllm:prompt_tokens_cached_total{{{label}"0"}} {read // 10}.0\n'
+            f'vllm:generation_tokens_total{{{label}"0"}} {wrote:e}\n'
+        )
+    return (
+        "# TYPE llamacpp:prompt_tokens_total counter\n"
+        f"llamacpp:prompt_tokens_total {read}\nllamacpp:tokens_predicted_total {wrote}\n"
+        "llamacpp:requests_processing 3\n"
+    )
+
+
 def _tokens(prompt: str | list[int]) -> list[int]:
     return [BOS, *map(number, pieces(prompt))] if isinstance(prompt, str) else prompt
 
 
 def _cut(said: str, body: Json) -> tuple[str, str, int]:
     """(text, why it ended, its tokens) within the limits of a request."""
+    if body.get("ignore_eos"):
+        return " la" * body["max_tokens"], "length", body["max_tokens"]
     for stop in body.get("stop") or body.get("stop_sequences") or []:
         said = said.split(stop, maxsplit=1)[0]
     most = next(body[name] for name in ("max_tokens", "max_completion_tokens") if name in body)

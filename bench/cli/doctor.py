@@ -8,13 +8,18 @@ import platform
 import shutil
 import sys
 import textwrap
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from bench.cli.doctor_backends import Finding, backends, endpoint
+
+if TYPE_CHECKING:
+    from bench.energy.meter import NoMeter
+    from bench.energy.records import MeterFacts
 
 
 @click.command()
@@ -43,7 +48,7 @@ def examine(url: str | None = None) -> list[Finding]:
         *([endpoint(asked)] if asked else []),
         _scoring(),
         _comet(),
-        _energy(),
+        *_energy(),
         _data(),
         _writable(),
     ]
@@ -81,13 +86,29 @@ def _comet() -> Finding:
     return Finding("scoring by COMET", False, seen, "name the Python of an environment with unbabel-comet")
 
 
-def _energy() -> Finding:
-    counter = Path("/sys/class/powercap/intel-rapl:0/energy_uj")
-    if not counter.exists():
-        return Finding("energy: cpu_package", False, "no RAPL counter", "energy is null on this machine, never zero")
-    if not os.access(counter, os.R_OK):
-        return Finding("energy: cpu_package", False, "RAPL counter: permission denied", f"sudo chmod a+r {counter}")
-    return Finding("energy: cpu_package", True, str(counter))
+def _energy() -> list[Finding]:
+    from bench.energy import choose
+    from bench.energy.clock import RealClock
+
+    return [meter_finding(name, found) for name, found in choose.available(RealClock())]
+
+
+def meter_finding(name: str, found: NoMeter | MeterFacts) -> Finding:
+    """What a meter measures here, or why it does not."""
+    from bench.energy.meter import NoMeter
+    from bench.energy.reasons import meaning
+
+    if isinstance(found, NoMeter):
+        seen = f"{meaning(found.code)} ({found.detail})" if found.detail else meaning(found.code)
+        return Finding(f"energy: {name}", False, seen, found.mend)
+    devices = Counter((device.name, device.power_limit) for device in found.devices)
+    listed = [
+        f"{count} x {device}" + (f", limited to {limit:g} W" if limit is not None else "")
+        for (device, limit), count in devices.items()
+    ]
+    notes = [meaning(code) for code in found.notes]
+    said = f"{found.scope} by {found.method}, {found.api}"
+    return Finding(f"energy: {name}", True, "; ".join([f"{said}: {', '.join(listed)}" if listed else said, *notes]))
 
 
 def _data() -> Finding:

@@ -86,6 +86,21 @@ ERROR_SHARE = 0.05
     help="End where a larger share of answers are errors; 0.05 for services, no end for other models, unless told.",
 )
 @click.option(
+    "--energy",
+    "with_energy",
+    is_flag=True,
+    help="Measure energy too: of the run itself, then in windows of their own (docs/energy.md).",
+)
+@click.option(
+    "-E",
+    "--energy-option",
+    "energy_options",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="How energy is measured, such as -E meter=rapl or -E seconds=60 (docs/energy.md).",
+)
+@click.option("--require-energy", is_flag=True, help="End at once where energy cannot be measured.")
+@click.option(
     "--batch", type=click.IntRange(1, 1_000_000), metavar="N", help="Requests that a backend takes at a time."
 )
 @click.option(
@@ -121,6 +136,9 @@ def run(
     max_cost: float | None,
     max_errors: float | None,
     data: str | None,
+    with_energy: bool,
+    energy_options: tuple[str, ...],
+    require_energy: bool,
     batch: int | None,
     timeout: int,
     output: Path,
@@ -133,6 +151,7 @@ def run(
     from bench.cards.facts import of as facts_of
     from bench.cards.facts import published, to_json
     from bench.cards.file import resolve
+    from bench.cli.metering import Metering
     from bench.cli.progress import watch
     from bench.models import Settings, load, provider
     from bench.plan import Style
@@ -146,9 +165,12 @@ def run(
     tuned = {given: {**one.options, **model_options(options)} for given, one in known.items()}
     names_of = {given: published(one.name, tuned[given]) for given, one in known.items()}
     paths = run_paths(names_of, output)
+    metering = Metering.of(energy_options, asked=with_energy, required=require_energy)
+    rows = batch or metering.concurrency
 
     def load_one(given: str) -> Model:
-        settings = Settings(training, batch, timeout, reasoning_tokens, tuned[given], known[given].price)
+        price, measured = known[given].price, metering.asked
+        settings = Settings(training, rows, timeout, reasoning_tokens, tuned[given], price, measured)
         return load(known[given].name, settings)
 
     early = [given for given in chosen if provider(known[given].name).light]
@@ -167,17 +189,19 @@ def run(
             for given in chosen:
                 model = light.get(given) or load_one(given)
                 try:
-                    outcome = perform(
-                        model,
-                        blocks,
-                        mode,
-                        paths[given],
-                        watch,
-                        style=style,
-                        rotation=rotation,
-                        bounds=bounds_for(model, max_cost, max_errors),
-                        facts=to_json(facts_of(known[given].name, tuned[given], known[given].facts)),
-                    )
+                    with metering.instruments(model, blocks) as instruments:
+                        outcome = perform(
+                            model,
+                            blocks,
+                            mode,
+                            paths[given],
+                            watch,
+                            style=style,
+                            rotation=rotation,
+                            bounds=bounds_for(model, max_cost, max_errors),
+                            facts=to_json(facts_of(known[given].name, tuned[given], known[given].facts)),
+                            instruments=instruments,
+                        )
                     code = max(code, _verdict(model.name, outcome, paths[given]))
                 finally:
                     model.close()

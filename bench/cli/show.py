@@ -53,7 +53,7 @@ def show(run: Path, by: str, only_aggregates: bool, as_json: bool, as_csv: bool)
             write_csv(cells, sys.stdout)
         else:
             from bench.cli.answers import print_answers
-            from bench.cli.tables import print_aggregates, print_cells, print_costs
+            from bench.cli.tables import print_aggregates, print_cells, print_costs, print_energy
 
             print_cells(cells, by, title)
             if by == "task":  # the other views are of single languages and groups of them
@@ -62,6 +62,7 @@ def show(run: Path, by: str, only_aggregates: bool, as_json: bool, as_csv: bool)
                 click.echo()
                 print_aggregates(over_languages(opened))
                 print_costs(cells)
+                print_energy(cells)
 
 
 def over_languages(run: RunFile) -> list[Aggregate]:

@@ -144,6 +144,7 @@ def print_overview(cells: Sequence[Cell], paths: Sequence[Path]) -> None:
     for path in paths:
         click.echo(f"  {path}")
     print_costs(cells)
+    print_energy(cells)
 
 
 def _answers(cell: Cell) -> int:
@@ -162,6 +163,26 @@ def print_costs(cells: Sequence[Cell]) -> None:
                 f", and {len(headline) - len(known):,} cells of unknown cost" if len(known) < len(headline) else ""
             )
             click.echo(f"{model} cost {cost:,.4f} {known[0].currency}{unknown}")
+
+
+def print_energy(cells: Sequence[Cell]) -> None:
+    """How much of each model's energy is known, where somebody asked for it, and what answers take."""
+    from bench.energy.reasons import meaning
+
+    for model, group in _grouped(cells, lambda cell: cell.model).items():
+        headline = [cell for cell in group if cell.headline]
+        known = [cell for cell in headline if cell.energy_provenance != "none"]
+        lacking = Counter(why for cell in headline if (why := cell.reasons.get("energy", "not_measured")))
+        if known:
+            joules = [cell.joules_per_request for cell in known if cell.joules_per_request is not None]
+            attributed = sum(cell.energy_provenance == "attributed" for cell in known)
+            apart = f", {attributed:,} of them attributed" if attributed else ""
+            click.echo(
+                f"{model} took {min(joules):,.3g} to {max(joules):,.3g} J an answer ({known[0].energy_scope}), known "
+                f"in {len(known):,} of {len(headline):,} cells{apart}; `python -m bench energy report` explains"
+            )
+        elif set(lacking) != {"not_measured"}:
+            click.echo(f"{model}: no energy: {'; '.join(meaning(why) for why in lacking)}")
 
 
 def asked(cell: Cell | Aggregate) -> tuple[str, str]:

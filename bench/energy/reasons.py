@@ -27,6 +27,7 @@ FATAL = {
     "amd_counter_implausible": "the AMD GPU's energy counter does not fit its power",
     "external_absent": "the external meter's file or server is not there",
     "external_unreadable": "the external meter's readings cannot be understood",
+    "clock_stepped": "this machine's clock was set while an external meter was read",
     "sample_gap": "more than 3 seconds without a power reading",
     "not_bracketed": "no power reading before the beginning or after the end",
     "window_short": "the steady stretch was shorter than 20 seconds",
@@ -52,6 +53,7 @@ UNRANKED = {
 MISSING = {
     "not_measured": "not measured",
     "not_measurable": "a service's energy cannot be measured from outside",
+    "no_answers": "the model answered nothing that could be measured",
     "no_valid_window": "no window passed its checks",
     "no_output_tokens": "no text was generated",
     "tokens_unknown": "the model does not say how many tokens it made",
@@ -64,16 +66,30 @@ MISSING = {
     "no_words": "no words were written",
     "no_premium": "the tokenizer premium of this language is not known",
     "no_english": "the task has no English to compare with",
+    "not_parallel": "the task's questions are not those that English was asked",
+    "answer_elsewhere": "the answers are no texts in this language, so its premium does not explain their length",
+    "one_window": "one window has no spread",
     "is_english": "this is the English that others are compared with",
     "phase_split_negative": "the share of the prompt came out negative",
     "no_quality": "there is no score",
+    "no_sentences": "the corpus has no sentence of this language beside an English one",
+    "no_tokens": "the text has no tokens",
+    "no_such_token": "the tokenizer has no token of this kind",
+    "tokens_unseen": "the model tells how many tokens a text has, and not which",
+    "mostly_unknown": "more than 10 % of the tokens are unknown ones",
+    "too_few_clusters": "too few independent passages or documents for an interval",
+    "lengths_differ": "prompts or answers were not of one length in all languages",
+    "attribution_unfitted": "too few windows, or too much alike, to tell what each part of the work takes",
 }
 
 NOTES = {
     "counter_unsupported": "no energy counter: power was added up over time",
     "module_scope": "the module with its processor was measured, not the GPU board alone",
     "power_capped": "the GPU ran at its power limit",
+    "parallel_prompts": "asked the very items that English was asked",
+    "slow_meter": "the meter is read less often than every 3 seconds",
     "processes_unseen": "which processes are on the GPU cannot be seen here",
+    "throttling_unseen": "whether the GPU was slowed down cannot be seen here",
 }
 
 MEANINGS = {**FATAL, **UNRANKED, **MISSING, **NOTES}

@@ -10,13 +10,13 @@ from __future__ import annotations
 import gc
 import hashlib
 import importlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
 
-from bench.backend import Capabilities, Settings, read_options, worded
+from bench.backend import Capabilities, EngineFacts, Load, Settings, read_options, worded
 from bench.models import hf_source
 from bench.models.hf_batching import ROWS
 from bench.models.hf_source import fingerprint
@@ -68,12 +68,15 @@ class HuggingFace:
 
     price = None
 
-    def __init__(self, name: str, revision: str, engine: Engine, options: Options, reasoning_tokens: int) -> None:
+    def __init__(
+        self, name: str, revision: str, engine: Engine, options: Options, reasoning_tokens: int, version: str
+    ) -> None:
         self.name = name
         self.revision = revision
+        self.engine = EngineFacts("transformers", version, engine.dtype)
         self.decoding = options.decoding()
         self.capabilities = Capabilities(
-            modes=("loglikelihood", "first_token", "generate"), reasoning_tokens=reasoning_tokens
+            modes=("loglikelihood", "first_token", "generate"), reasoning_tokens=reasoning_tokens, exact=True
         )
         template = engine.encoder.template
         self.template = "none" if template is None else f"sha256:{hashlib.sha256(template.encode()).hexdigest()[:16]}"
@@ -84,9 +87,27 @@ class HuggingFace:
 
     def respond(self, requests: Iterable[Request]) -> Iterator[Response]:
         """Answers every request once, a window of them at a time, longest first within the window."""
+        return self._open().respond(requests)
+
+    def load(self) -> Load:
+        """Rows of the batch that is computed now, and tokens so far; a prompt's count as its batch begins."""
+        return self._engine.load() if self._engine is not None else Load(None, None, None)
+
+    def forget(self) -> None:
+        """Nothing is kept from one batch to the next."""
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of each text, without those that begin or end every text."""
+        return self._open().encoder.count_tokens(texts)
+
+    def shortened(self, text: str, tokens: int) -> str:
+        """The text's beginning that has at most so many tokens."""
+        return self._open().encoder.shortened(text, tokens)
+
+    def _open(self) -> Engine:
         if self._engine is None:
             raise ValueError(f"{self.name} is closed")
-        return self._engine.respond(requests)
+        return self._engine
 
     def status(self) -> str:
         """Nothing to tell."""
@@ -141,11 +162,19 @@ def load(rest: str, settings: Settings) -> HuggingFace:
         adapter=adapter,
     )
     drawing = hf_generation.Drawing(options.temperature, options.top_p, options.seed)
-    engine = hf_engine.Engine(model, encoder, settings.batch or ROWS, drawing, skip=options.truncation == "skip")
+    engine = hf_engine.Engine(
+        model,
+        encoder,
+        settings.batch or ROWS,
+        drawing,
+        skip=options.truncation == "skip",
+        measured=settings.measured,
+    )
     revision = f"commit:{commit[:16]}" if folder is None else f"sha256:{fingerprint(folder)[:16]}"
     if adapter is not None:
         name, revision = f"{name}+{adapter.name}", f"{revision}+{adapter.revision}"
-    return HuggingFace(name, revision, engine, options, settings.reasoning_tokens)
+    version = f"{transformers.__version__} torch {importlib.import_module('torch').__version__}"
+    return HuggingFace(name, revision, engine, options, settings.reasoning_tokens, version)
 
 
 def _refuse_idle_thinking(name: str, encoder: Encoder, options: Options) -> None:

@@ -50,10 +50,15 @@ def batches(
 
 @dataclass(slots=True)
 class Count:
-    """How many tokens went through the model, and how many columns they took."""
+    """What a model did: tokens of prompts that it `read`, and how many `columns` they took; tokens that it `wrote`.
+
+    `running` is the rows that it computes now and that are not done. Written by one thread, and read by others.
+    """
 
     read: int = 0
     columns: int = 0
+    wrote: int = 0
+    running: int = 0
 
     @property
     def padding(self) -> float:

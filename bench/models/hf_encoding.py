@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from itertools import islice
 from typing import Any
 
+from bench.models.shortening import beginning
 from bench.reasoning import CLOSED, OPENED, apart
 from bench.records import Request
 
@@ -103,6 +104,14 @@ class Encoder:
         if not texts:
             return []
         return [list(ids) for ids in self._tokenizer(list(texts), add_special_tokens=False)["input_ids"]]
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of each text, without those that begin or end every text, and without a chat template's."""
+        return [len(tokens) for tokens in self._ids(texts)]
+
+    def shortened(self, text: str, tokens: int) -> str:
+        """The text's beginning that has at most so many tokens; see `beginning`."""
+        return beginning(text, tokens, lambda part: self.count_tokens([part])[0])
 
     def text(self, tokens: Sequence[int]) -> str:
         """Tokens back to text, spaces as they are, without special tokens other than those that mark thinking."""

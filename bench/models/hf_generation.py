@@ -10,7 +10,7 @@ from typing import Any, Literal
 import torch
 
 from bench.backend import PROMPT_TRUNCATED, TOO_LONG
-from bench.models.hf_batching import TOKENS, WASTE, batches
+from bench.models.hf_batching import TOKENS, WASTE, Count, batches
 from bench.models.hf_encoding import Encoder, Tokens
 from bench.models.hf_network import Network, halving
 from bench.records import Request, Response
@@ -52,17 +52,33 @@ class Generated:
 
 
 class Writer:
-    """Generates with one model. `rows` is sequences at a time; `skip` leaves out prompts that are too long."""
+    """Generates with one model. `rows` is sequences at a time; `skip` leaves out prompts that are too long.
 
-    def __init__(self, network: Network, encoder: Encoder, rows: int, drawing: Drawing, *, skip: bool) -> None:
+    `waste` is the largest share of a batch that may be padding.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        encoder: Encoder,
+        rows: int,
+        drawing: Drawing,
+        *,
+        skip: bool,
+        waste: float = WASTE,
+    ) -> None:
         self._network = network
         self._encoder = encoder
         self._rows = rows
         self._drawing = drawing
         self._skip = skip
+        self._waste = waste
 
-    def write(self, requests: Sequence[Request], max_tokens: int, stop: tuple[str, ...]) -> Iterator[Response]:
-        """Answers every request once."""
+    def write(
+        self, requests: Sequence[Request], max_tokens: int, stop: tuple[str, ...], *, exact: bool = False
+    ) -> Iterator[Response]:
+        """Answers every request once. `exact`: nothing ends an answer before it has `max_tokens` tokens."""
+        ends: frozenset[int] = frozenset() if exact else self._network.ends
         room = self._network.limit - max_tokens
         prompts = []
         for request, tokens in zip(requests, self._encoder.prompts(requests), strict=True):
@@ -77,10 +93,10 @@ class Writer:
         shapes = [(len(prompt.tokens),) for prompt in prompts]
         # Padding would move the point at which an answer crosses the turn.
         crossing = max(map(sum, shapes), default=0) + max_tokens > self._network.turn
-        waste = 0.0 if crossing or not self._network.masking else WASTE
+        waste = 0.0 if crossing or not self._network.masking else self._waste
         for chosen in batches(shapes, self._rows, ROOM, waste, extra=max_tokens, turn=self._network.turn):
             batch = [prompts[index] for index in chosen]
-            for part, answers, seconds in halving(batch, lambda items: self._answers(items, max_tokens, stop)):
+            for part, answers, seconds in halving(batch, lambda items: self._answers(items, max_tokens, stop, ends)):
                 if answers is None:
                     yield from (Response(item.request.id, "error", reason="out_of_memory") for item in part)
                     continue
@@ -98,11 +114,24 @@ class Writer:
                         reasoning_tokens=answer.thinking_tokens,
                     )
 
-    def _answers(self, batch: Sequence[Prompt], max_tokens: int, stop: tuple[str, ...]) -> list[Generated]:
+    def _answers(
+        self, batch: Sequence[Prompt], max_tokens: int, stop: tuple[str, ...], end_tokens: frozenset[int]
+    ) -> list[Generated]:
+        network = self._network
+        network.end_at(end_tokens)
+        network.count.running = len(batch)
+        try:
+            return self._continued(batch, max_tokens, stop, end_tokens)
+        finally:
+            network.count.running = 0
+
+    def _continued(
+        self, batch: Sequence[Prompt], max_tokens: int, stop: tuple[str, ...], end_tokens: frozenset[int]
+    ) -> list[Generated]:
         network = self._network
         ids, mask = network.padded([prompt.tokens for prompt in batch], left=True)
         start = ids.shape[1]
-        ends = Ends(self._encoder, len(batch), start, network.ends, stop, leave=network.cuttable)
+        ends = Ends(self._encoder, len(batch), start, end_tokens, stop, leave=network.cuttable, count=network.count)
         draws = Draws(self._drawing, [prompt.request for prompt in batch], start, max_tokens)
         written: dict[int, Tokens] = {}
         past = None
@@ -146,12 +175,21 @@ class Ends:
     """Ends each row at an end token or a stop string, and remembers where: `ended` is its number of tokens, or None.
 
     `live` are the rows that are still in the batch. With `leave`, everything pauses as soon as enough of them are done.
+    What is written is counted in `count`, as `Response.output_tokens` counts it.
     transformers' own `stop_strings` first indexes the whole vocabulary, which takes longer than most answers; decoding
     the last few tokens of each row costs little beside a step of the model.
     """
 
     def __init__(
-        self, encoder: Encoder, rows: int, start: int, ends: frozenset[int], stop: tuple[str, ...], *, leave: bool
+        self,
+        encoder: Encoder,
+        rows: int,
+        start: int,
+        ends: frozenset[int],
+        stop: tuple[str, ...],
+        *,
+        leave: bool,
+        count: Count,
     ) -> None:
         self.live = list(range(rows))
         self.ended: list[int | None] = [None] * rows
@@ -160,6 +198,7 @@ class Ends:
         self._ends = ends
         self._stop = stop
         self._leave = leave
+        self._count = count
         # No token is shorter than a byte; some tokenizers decode the first token without its space.
         self._tail = 4 + max((len(text.encode()) for text in stop), default=0)
 
@@ -167,13 +206,18 @@ class Ends:
         """Which rows are done, as transformers asks after every step."""
         count = input_ids.shape[1] - self._start
         tails = input_ids[:, -min(count, self._tail) :].tolist()
+        wrote = 0
         for row, tail in zip(self.live, tails, strict=True):
             if self.ended[row] is None:
                 if tail[-1] in self._ends:
                     self.ended[row] = count - 1
-                elif self._stop and any(text in self._encoder.text(tail) for text in self._stop):
+                    continue
+                wrote += 1
+                if self._stop and any(text in self._encoder.text(tail) for text in self._stop):
                     self.ended[row] = count
         done = [self.ended[row] is not None for row in self.live]
+        self._count.wrote += wrote
+        self._count.running = len(done) - sum(done)
         if self._leave and sum(done) >= ENOUGH * len(done):
             done = [True] * len(done)
         return torch.tensor(done, device=input_ids.device)

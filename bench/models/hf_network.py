@@ -52,10 +52,20 @@ class Network:
         # Some old models keep a mask of their own by columns, whatever mask and positions they are told.
         masked = masked and not any(buffer.dim() == 4 for buffer in model.buffers())
         self.reach = min(self.turn, _window(model.config.get_text_config())) if layers and masked else 0
-        # Drawn as we say: the folder's own sampling settings and repetition penalty are left out.
+        quantised = getattr(model.config, "quantization_config", None)
+        method = (
+            quantised.get("quant_method") if isinstance(quantised, dict) else getattr(quantised, "quant_method", "")
+        )
+        self.dtype = " ".join(filter(None, [str(method or ""), str(model.dtype).removeprefix("torch.")]))
+        self.end_at(self.ends)
+
+    def end_at(self, ends: frozenset[int]) -> None:
+        """Which tokens end an answer from now on."""
+        # Drawn as we say: the folder's own sampling settings and repetition penalty are left out. The model's own
+        # configuration is what counts: of one that is passed, transformers fills what is None from it.
         untyped: Any = GenerationConfig
-        model.generation_config = untyped(
-            do_sample=False, eos_token_id=sorted(self.ends) or None, pad_token_id=self.pad
+        self.model.generation_config = untyped(
+            do_sample=False, eos_token_id=sorted(ends) or None, pad_token_id=self.pad
         )
 
     def padded(self, rows: Sequence[Sequence[int]], *, left: bool = False) -> tuple[torch.Tensor, torch.Tensor]:

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import torch
 
 from bench.backend import PROMPT_TRUNCATED, TOO_LONG
-from bench.models.hf_batching import batches
+from bench.models.hf_batching import WASTE, batches
 from bench.models.hf_encoding import Encoder, Tokens
 from bench.models.hf_network import Network, halving
 from bench.models.hf_trees import Passage, Target, Tree, passages, trees
@@ -63,13 +63,17 @@ class Pending:
 
 
 class Scorer:
-    """Scores continuations with one model. `rows` is sequences at a time; `skip` leaves out what is too long."""
+    """Scores continuations with one model. `rows` is sequences at a time; `skip` leaves out what is too long.
 
-    def __init__(self, network: Network, encoder: Encoder, rows: int, *, skip: bool) -> None:
+    `waste` is the largest share of a batch that may be padding.
+    """
+
+    def __init__(self, network: Network, encoder: Encoder, rows: int, *, skip: bool, waste: float = WASTE) -> None:
         self._network = network
         self._encoder = encoder
         self._rows = rows
         self._skip = skip
+        self._waste = waste
         self._columns = max(1, LOGITS // network.vocabulary)
         self._reach = network.reach
         if not self._agrees():
@@ -115,7 +119,9 @@ class Scorer:
         return len(tree.context) > 1 and len(tree.context) + max(tree.depths) <= self._reach
 
     def _batches(self, items: Sequence[Read]) -> Iterator[Sequence[Read]]:
-        for chosen in batches([_lengths(item) for item in items], self._rows, turn=self._network.turn):
+        for chosen in batches(
+            [_lengths(item) for item in items], self._rows, waste=self._waste, turn=self._network.turn
+        ):
             batch = [items[index] for index in chosen]
             size = max(1, self._columns // self._kept(batch))
             yield from (batch[at : at + size] for at in range(0, len(batch), size))
@@ -133,7 +139,7 @@ class Scorer:
         pending: dict[int, Pending],
     ) -> Iterator[Response]:
         for batch in work:
-            for part, values, seconds in halving(batch, values_of):
+            for part, values, seconds in halving(batch, lambda items: self._counted(items, values_of)):
                 targets = [target for item in part for target in item.targets]
                 answers: Sequence[float | None] = [None] * len(targets) if values is None else values
                 for target, value in zip(targets, answers, strict=True):
@@ -146,6 +152,14 @@ class Scorer:
                         state.values[target.option] = value
                     if not state.left:
                         yield pending.pop(target.owner).response()
+
+    def _counted(self, batch: Sequence[Read], values_of: Callable[[Sequence[Read]], list[float]]) -> list[float]:
+        count = self._network.count
+        count.running = len(batch)
+        try:
+            return values_of(batch)
+        finally:
+            count.running = 0
 
     def _over_contexts(self, batch: Sequence[Tree]) -> list[float]:
         """One value per target, in the batch's order: contexts first, then their continuations over the cache."""

@@ -6,7 +6,11 @@ requests and read replies.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import ipaddress
+import itertools
+import secrets
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 import msgspec
@@ -15,12 +19,15 @@ from bench.backend import Capabilities, Settings, read_options
 from bench.models import openai_probe
 from bench.models.openai_completions import Completions
 from bench.models.openai_dialect import Chat, Manner
+from bench.models.openai_engine import LIMITS, Server, root
+from bench.models.openai_model import MeasuredOpenAI, OpenAI
 from bench.records import Mode, UsageError
 from bench.services import wire
 from bench.services.access import Access, ServiceOptions, address, drawn, extra_of, key_of
+from bench.services.endpoint import Endpoint
 from bench.services.probing import public, refuse_keys
 from bench.services.secrets import plain_url
-from bench.services.service import Batching, Described, ServiceModel
+from bench.services.service import Batching, Described
 
 BASE_URL = "https://api.openai.com/v1"
 KEY = "OPENAI_API_KEY"
@@ -32,7 +39,8 @@ class Options(ServiceOptions, frozen=True, forbid_unknown_fields=True, kw_only=T
     """The options of `openai:`, beside those of every service.
 
     `temperature` is 0 where the service takes it, and the service's own where it does not. `logprobs` is true (needed),
-    false (not asked for) or "auto".
+    false (not asked for) or "auto". `exact`: the server takes `ignore_eos` and `min_tokens`. `own_server`: the server
+    is on the machine whose energy is measured, which goes without saying for an address on this machine.
     """
 
     api: Literal["chat", "completions"] = "chat"
@@ -42,9 +50,11 @@ class Options(ServiceOptions, frozen=True, forbid_unknown_fields=True, kw_only=T
     seed: int | None = None
     reasoning_effort: str | None = None
     logprobs: bool | Literal["auto"] = "auto"
+    exact: bool = False
+    own_server: bool = False
 
 
-def load(rest: str, settings: Settings) -> ServiceModel:
+def load(rest: str, settings: Settings) -> OpenAI:
     """The model of that name at the service of the options or the environment, after a few tiny requests.
 
     Raises `UsageError` where the service cannot be reached, wants another key, or does not know the model.
@@ -63,7 +73,8 @@ def load(rest: str, settings: Settings) -> ServiceModel:
         key,
         {"Authorization": f"Bearer {key}"} if key else {},
     )
-    manner = _manner(name, model, options, access.base_url)
+    server = _server(access, options) if settings.measured else None
+    manner = _manner(name, model, options, access.base_url, _fresh(server))
     optional = ("temperature",) if options.temperature is None else ()
     logprobs = None if options.logprobs == "auto" else options.logprobs
     chat = options.api == "chat"
@@ -75,16 +86,52 @@ def load(rest: str, settings: Settings) -> ServiceModel:
         access.revision(found.model),
         "served" if chat else "none",
         drawn(found.manner.drawing, found.manner.system, found.manner.extra),
-        Capabilities(modes=_modes(found, chat=chat), reasoning_tokens=settings.reasoning_tokens, remote=True),
+        Capabilities(
+            modes=_modes(found, chat=chat),
+            reasoning_tokens=settings.reasoning_tokens,
+            remote=True,
+            exact=options.exact,
+        ),
         access.price(model),
     )
     served = wire.Served(found.model)
+    more: dict[str, Any] = {"address": root(access.base_url), "model": model}
+    dialect: Chat | Completions
     if chat:
-        return ServiceModel(
-            described, access.endpoint(), Chat(found.manner, served), served, batching=_batching(access)
-        )
-    scoring = Completions(found.manner, served, found.way)
-    return ServiceModel(described, access.endpoint(), scoring, served, repeating=scoring)
+        dialect = Chat(found.manner, served)
+        more["batching"] = _batching(access)
+    else:
+        dialect = Completions(found.manner, served, found.way)
+        more["repeating"] = dialect
+    if server is None:
+        return OpenAI(described, access.endpoint(), dialect, served, **more)
+    return MeasuredOpenAI(described, access.endpoint(), dialect, served, server=server, **more)
+
+
+def _server(access: Access, options: Options) -> Server | None:
+    """The server, where it may be one whose energy is measured; None for somebody else's."""
+    if options.batch_api or not (options.own_server or _is_here(access.base_url)):
+        return None
+    return Server(root(access.base_url), lambda: Endpoint(access.base_url, access.headers, LIMITS))
+
+
+def _is_here(base_url: str) -> bool:
+    host = urlsplit(base_url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:  # a name
+        return host == "localhost"
+
+
+def _fresh(server: Server | None) -> Callable[[], Mapping[str, Any]]:
+    """What makes a server read a prompt that it has read before, for a window asks the same again and again."""
+    match server and server.name:
+        case "vllm":
+            start, numbers = secrets.token_hex(8), itertools.count()
+            return lambda: {"cache_salt": f"{start}.{next(numbers)}"}
+        case "llama.cpp":
+            return lambda: {"cache_prompt": False}
+    return dict
 
 
 def _batching(access: Access) -> Batching | None:
@@ -104,7 +151,7 @@ def _check(name: str, options: Options) -> None:
         raise UsageError(f"{name}: option batch_api needs -M api=chat")
 
 
-def _manner(name: str, model: str, options: Options, base_url: str) -> Manner:
+def _manner(name: str, model: str, options: Options, base_url: str, fresh: Callable[[], Mapping[str, Any]]) -> Manner:
     given = {
         "temperature": options.temperature or 0,
         "top_p": options.top_p,
@@ -119,6 +166,7 @@ def _manner(name: str, model: str, options: Options, base_url: str) -> Manner:
         {word: value for word, value in given.items() if value is not None},
         extra_of(name, options, _OWN),
         options.system,
+        fresh,
     )
 
 

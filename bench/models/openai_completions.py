@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from bench.models.openai_dialect import MOST_STOPS, Manner, choices, log_probability, measured
+from bench.models.openai_dialect import Manner, answered, choices, ending, log_probability, measured, refused
 from bench.records import Request, Response
 from bench.services import wire
 from bench.services.calls import Call, Reply, Unusable
@@ -62,10 +62,9 @@ class Completions:
             "prompt": request.prompt,
             "max_tokens": request.max_tokens,
             **self._manner.drawing,
+            **ending(request),
         }
-        if request.stop:
-            body["stop"] = list(request.stop[:MOST_STOPS])
-        return wire.call("/completions", body | dict(self._manner.extra))
+        return wire.call("/completions", body | dict(self._manner.extra) | dict(self._manner.fresh()))
 
     def read(self, request: Request, reply: Reply) -> Response:
         """The answer in a reply with status 200. Raises `Unusable`."""
@@ -80,11 +79,11 @@ class Completions:
             raise Unusable("no_text")
         if not said and not ended:
             raise Unusable("empty_choice")
-        return wire.answered(request, wire.text(said), ended, "", measured(reply, whole))
+        return answered(request, wire.text(said), ended, "", measured(reply, whole))
 
     def refused(self, request: Request, reply: Reply) -> Response | None:
         """What a 4xx reply means for this request; None where it is not about the prompt."""
-        return wire.meant(request, reply)
+        return refused(request, reply)
 
     def forget(self, request: str) -> None:
         """Drops what was kept for asking a request again."""
@@ -130,7 +129,7 @@ def scoring(manner: Manner, way: Way, prompts: Sequence[str] | Sequence[Sequence
         body |= {"max_tokens": 1, "prompt_logprobs": 0, "return_token_ids": True}
     else:
         body |= {"max_tokens": 1 if way == "echo_one" else 0, "echo": True, "logprobs": 1}
-    return body | dict(manner.extra)
+    return body | dict(manner.extra) | dict(manner.fresh())
 
 
 def scored(whole: Mapping[str, Any], way: Way, wanted: int) -> list[Scored]:

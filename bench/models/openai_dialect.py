@@ -7,11 +7,11 @@ thought. What is left out stays unknown; what is there and makes no sense is no 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from bench.records import Request, Response
+from bench.records import Finish, Request, Response
 from bench.services import wire
 from bench.services.calls import Call, Reply, Unusable
 
@@ -21,6 +21,8 @@ MOST_ALTERNATIVES = 20
 """First tokens that a chat endpoint gives log-probabilities of, at most."""
 NOT_AMONG = "not_in_top_logprobs"
 """Why a request is skipped one of whose letters is not among the first tokens that the service names."""
+EXACT_UNSUPPORTED = "exact_unsupported"
+"""Why an answer of an exact length is an error: the service refuses `ignore_eos`, or answered at another length."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,7 @@ class Manner:
     """What of a request is the same for all: the model, what the limit of tokens is called, and the user's parameters.
 
     `drawing` is how answers are drawn (temperature and the like); `extra` goes into every body, log-likelihoods too.
+    `fresh` makes what keeps a server from answering out of its cache of prompts, anew for each body.
     """
 
     model: str
@@ -35,6 +38,7 @@ class Manner:
     drawing: Mapping[str, Any] = field(default_factory=dict)
     extra: Mapping[str, Any] = field(default_factory=dict)
     system: str = ""
+    fresh: Callable[[], Mapping[str, Any]] = dict
 
 
 class Chat:
@@ -64,9 +68,9 @@ class Chat:
         }
         if request.continuations:
             body |= {"logprobs": True, "top_logprobs": MOST_ALTERNATIVES}
-        elif request.stop:
-            body["stop"] = list(request.stop[:MOST_STOPS])
-        return body | dict(manner.extra)
+        else:
+            body |= ending(request)
+        return body | dict(manner.extra) | dict(manner.fresh())
 
     def read(self, request: Request, reply: Reply) -> Response:
         """The answer in a reply with status 200. Raises `Unusable`."""
@@ -87,11 +91,35 @@ class Chat:
             said, ended = refusal, "filter"
         if not (said or thought or ended):
             raise Unusable("empty_choice")
-        return wire.answered(request, said, ended, thought, measured(reply, whole))
+        return answered(request, said, ended, thought, measured(reply, whole))
 
     def refused(self, request: Request, reply: Reply) -> Response | None:
         """What a 4xx reply means for this request; None where it is not about the prompt."""
-        return wire.meant(request, reply)
+        return refused(request, reply)
+
+
+def ending(request: Request) -> dict[str, Any]:
+    """What ends an answer; of one of an exact length nothing but that, by the words of vLLM, SGLang and llama.cpp."""
+    if request.exact:
+        return {"ignore_eos": True, "min_tokens": request.max_tokens}
+    return {"stop": list(request.stop[:MOST_STOPS])} if request.stop else {}
+
+
+def answered(request: Request, said: str, ended: Finish, thought: str, found: Mapping[str, Any]) -> Response:
+    """A generated answer; an error where it has not the exact length that it should have."""
+    if not request.exact:
+        return wire.answered(request, said, ended, thought, found)
+    if ended != "length" or found["output_tokens"] != request.max_tokens:
+        return Response(request.id, "error", reason=EXACT_UNSUPPORTED, **found)
+    return wire.answered(replace(request, stop=()), said, ended, thought, found)
+
+
+def refused(request: Request, reply: Reply) -> Response | None:
+    """What a 4xx reply means for this request; None where it is about nothing in it."""
+    meant = wire.meant(request, reply)
+    if meant is None and request.exact and reply.status in {400, 422}:
+        return Response(request.id, "error", reason=EXACT_UNSUPPORTED, seconds=reply.seconds, attempts=reply.attempts)
+    return meant
 
 
 def choices(whole: Mapping[str, Any], wanted: int) -> list[dict[str, Any]]:

@@ -11,14 +11,14 @@ import hashlib
 import importlib
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
 
-from bench.backend import Capabilities, Settings, read_options, worded
+from bench.backend import Capabilities, EngineFacts, Load, Settings, read_options, worded
 from bench.models import hf_source, vllm_start
 from bench.records import Request, Response, UsageError
 
@@ -93,12 +93,15 @@ class VLLM:
 
     price = None
 
-    def __init__(self, name: str, revision: str, options: Options, reasoning_tokens: int, stream: Stream) -> None:
+    def __init__(
+        self, name: str, revision: str, options: Options, reasoning_tokens: int, stream: Stream, version: str
+    ) -> None:
         self.name = name
         self.revision = revision
+        self.engine = EngineFacts("vllm", version, stream.dtype)
         self.decoding = options.decoding()
         self.capabilities = Capabilities(
-            modes=("loglikelihood", "first_token", "generate"), reasoning_tokens=reasoning_tokens
+            modes=("loglikelihood", "first_token", "generate"), reasoning_tokens=reasoning_tokens, exact=True
         )
         template = stream.encoder.template
         self.template = "none" if template is None else f"sha256:{hashlib.sha256(template.encode()).hexdigest()[:16]}"
@@ -109,9 +112,28 @@ class VLLM:
 
     def respond(self, requests: Iterable[Request]) -> Iterator[Response]:
         """Answers every request once, as they finish. Raises `ModelStopped` where the engine died."""
+        return self._open().respond(requests)
+
+    def load(self) -> Load:
+        """What the engine computes now and did so far, where the model was loaded to be measured."""
+        return self._stream.load() if self._stream is not None else Load(None, None, None)
+
+    def forget(self) -> None:
+        """Empties the cache of prompts."""
+        self._open().forget()
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of each text, without those that begin or end every text."""
+        return self._open().encoder.count_tokens(texts)
+
+    def shortened(self, text: str, tokens: int) -> str:
+        """The text's beginning that has at most so many tokens."""
+        return self._open().encoder.shortened(text, tokens)
+
+    def _open(self) -> Stream:
         if self._stream is None:
             raise ValueError(f"{self.name} is closed")
-        return self._stream.respond(requests)
+        return self._stream
 
     def status(self) -> str:
         """How many sequences the engine has at the moment."""
@@ -151,7 +173,7 @@ def load(rest: str, settings: Settings) -> VLLM:
 def _loaded(rest: str, settings: Settings, options: Options, folder: Path | None, name: str, log: Log) -> VLLM:
     try:
         with vllm_start.silenced(log):
-            from bench.models import hf_encoding, vllm_engine
+            from bench.models import hf_encoding, vllm_asking, vllm_engine
     except ImportError as error:
         raise UsageError(
             f"{name}: needs vllm, which does not import here ({hf_source.first_line(error)}); {INSTALL}"
@@ -181,15 +203,17 @@ def _loaded(rest: str, settings: Settings, options: Options, folder: Path | None
         arguments,
         encoder,
         ends=_ends(transformers, source, commit, config, encoder),
-        sampling=vllm_engine.Sampling(options.temperature, options.top_p, options.seed),
+        sampling=vllm_asking.Sampling(options.temperature, options.top_p, options.seed),
         skip_too_long=options.truncation == "skip",
         adapter=adapter_folder,
         log=log,
+        measured=settings.measured,
     )
     revision = f"commit:{commit[:16]}" if folder is None else f"sha256:{hf_source.fingerprint(folder)[:16]}"
     if adapter is not None:
         name, revision = f"{name}+{adapter.name}", f"{revision}+{adapter.revision}"
-    return VLLM(name, revision, options, settings.reasoning_tokens, stream)
+    version: str = importlib.import_module("vllm").__version__
+    return VLLM(name, revision, options, settings.reasoning_tokens, stream, version)
 
 
 def _arguments(options: Options, settings: Settings, config: Any) -> dict[str, Any]:

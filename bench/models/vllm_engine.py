@@ -13,11 +13,14 @@ Greedy answers are the same for the same requests in the same engine, but for ro
 depends on what else is in the batch. In float32 that is some 1e-6 of a log-likelihood and hardly ever another token; in
 bfloat16 it is some 1e-2, and where two tokens are closer than that, another one may win and the rest of the answer
 differ. VLLM_BATCH_INVARIANT=1 (on GPUs that have its kernels) takes the order away from the batch, at some speed.
+
+While energy is measured, every request has a salt of its own, so that a prompt that was read before is read again; the
+options of one question still share theirs.
 """
 
 from __future__ import annotations
 
-import hashlib
+import contextlib
 import logging
 import multiprocessing
 import multiprocessing.connection
@@ -26,26 +29,35 @@ import threading
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import count, islice
+from itertools import count, islice, repeat
 from pathlib import Path
 from time import perf_counter
-from typing import Any, TypeVar
+from typing import Any
 
 from vllm import EngineArgs, LLMEngine, SamplingParams
 from vllm.exceptions import VLLMClientError, VLLMError, VLLMServerError
 from vllm.inputs import tokens_input
 from vllm.lora.request import LoRARequest
-from vllm.sampling_params import MAX_LOGPROB_TOKEN_IDS, RequestOutputKind
+from vllm.sampling_params import MAX_LOGPROB_TOKEN_IDS
 from vllm.usage.usage_lib import UsageContext
 from vllm.v1.engine.exceptions import EngineDeadError
 
-from bench.backend import PROMPT_TRUNCATED, TOO_LONG, ModelStopped
+from bench.backend import PROMPT_TRUNCATED, TOO_LONG, Load, ModelStopped
 from bench.models.hf_encoding import Encoder, Tokens
+from bench.models.vllm_asking import (
+    Generation,
+    Job,
+    Passage,
+    Sampling,
+    Scoring,
+    asking,
+    by_token,
+    chunks,
+    drawing,
+)
+from bench.models.vllm_load import Tally
 from bench.models.vllm_start import Log, about_memory, cause, silenced
 from bench.records import Finish, Request, Response, UsageError
-
-Item = TypeVar("Item")
 
 AHEAD = 2
 """Sequences that are in the engine, in units of those that it runs at a time: the rest wait, so that none idles."""
@@ -69,59 +81,6 @@ _FAILURES = (
 _FINISHES: Mapping[str | None, Finish] = {"stop": "stop", "length": "length"}
 
 
-@dataclass(frozen=True, slots=True)
-class Sampling:
-    """How the next token is drawn: the likeliest where `temperature` is 0. `seed` is of this run, not of a request."""
-
-    temperature: float = 0.0
-    top_p: float = 1.0
-    seed: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Generation:
-    """A prompt in the engine; `began` is on the stream's clock."""
-
-    request: Request
-    tokens: Tokens
-    truncated: bool
-    began: float
-
-
-@dataclass(slots=True)
-class Scoring:
-    """A log-likelihood request; `left` passes are in the engine still."""
-
-    request: Request
-    values: list[float]
-    prompt_tokens: int
-    truncated: bool
-    began: float
-    left: int = 0
-    cached: int | None = None
-    failed: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Passage:
-    """What goes through the model once: `read`, and the options whose last token is predicted after it.
-
-    `targets` maps an option's index to its tokens, all but the last of which end `read`.
-    """
-
-    owner: Scoring
-    read: Tokens
-    targets: Mapping[int, Tokens] = field(default_factory=dict)
-
-    @property
-    def inner(self) -> int:
-        """How many tokens at the end of `read` are scored."""
-        return max(len(tokens) for tokens in self.targets.values()) - 1
-
-
-Job = Generation | Passage
-
-
 def start(
     name: str,
     arguments: Mapping[str, Any],
@@ -132,16 +91,20 @@ def start(
     skip_too_long: bool,
     adapter: Path | None,
     log: Log,
+    measured: bool = False,
 ) -> Stream:
     """An engine with its processes, ready to answer. Raises `UsageError` with vLLM's own reason, in one line."""
     engine = None
+    tally = Tally() if measured else None
     before = set(multiprocessing.active_children())
     logging.getLogger("vllm").setLevel(logging.CRITICAL)  # of this process; the workers' goes to the log
     try:
         with silenced(log):
             # As `LLM` counts: more at a time than a server would take.
             engine = LLMEngine.from_engine_args(
-                EngineArgs(**arguments, disable_log_stats=True), usage_context=UsageContext.LLM_CLASS
+                EngineArgs(**arguments, disable_log_stats=tally is None),
+                usage_context=UsageContext.LLM_CLASS,
+                stat_loggers=None if tally is None else [lambda _config, _index: tally],
             )
             lora = None if adapter is None else LoRARequest("adapter", 1, str(adapter))
             if lora is not None:
@@ -154,7 +117,16 @@ def start(
         raise UsageError(f"{name}: vLLM does not load it ({why}){advice}") from error
     watched = [process.sentinel for process in multiprocessing.active_children() if process not in before]
     threading.Thread(target=_watch, args=(watched, engine.engine_core.outputs_queue), daemon=True).start()
-    return Stream(engine, encoder, ends=ends, sampling=sampling, skip_too_long=skip_too_long, adapter=lora, log=log)
+    return Stream(
+        engine,
+        encoder,
+        ends=ends,
+        sampling=sampling,
+        skip_too_long=skip_too_long,
+        adapter=lora,
+        log=log,
+        tally=tally,
+    )
 
 
 def _watch(sentinels: Sequence[int], outputs: queue.Queue[Any]) -> None:
@@ -164,7 +136,7 @@ def _watch(sentinels: Sequence[int], outputs: queue.Queue[Any]) -> None:
 
 
 class Stream:
-    """Requests into one engine, responses out of it."""
+    """Requests into one engine, responses out of it. With a `tally`, energy is measured meanwhile."""
 
     def __init__(
         self,
@@ -176,6 +148,7 @@ class Stream:
         skip_too_long: bool,
         adapter: Any,
         log: Log,
+        tally: Tally | None = None,
     ) -> None:
         self.encoder = encoder
         self._engine = engine
@@ -184,6 +157,7 @@ class Stream:
         self._skip = skip_too_long
         self._adapter = adapter
         self._log = log
+        self._tally = tally
         # Tokens of a sequence, prompt and answer together.
         self._limit: int = engine.vllm_config.model_config.max_model_len
         running: int = engine.vllm_config.scheduler_config.max_num_seqs
@@ -192,6 +166,7 @@ class Stream:
         self._begun = encoder.begins_thinking("question")
         self._jobs: dict[str, Job] = {}
         self._numbers = map(str, count())
+        self._salts = repeat(None) if tally is None else map(str, count())
         # Every stretch of time is shared out evenly among the sequences in the engine: a sequence's seconds are the
         # growth of this clock while it is in there.
         self._clock = 0.0
@@ -217,6 +192,8 @@ class Stream:
             if self._jobs:  # the caller stopped reading
                 self._engine.abort_request(list(self._jobs))
                 self._jobs.clear()
+            if self._tally is not None:
+                self._tally.running = 0
 
     def shutdown(self) -> None:
         """Ends the engine's processes and waits for them."""
@@ -227,6 +204,22 @@ class Stream:
     def in_flight(self) -> int:
         """Sequences in the engine."""
         return len(self._jobs)
+
+    @property
+    def dtype(self) -> str:
+        """The type of the model's numbers, by torch's name; of a quantised model the method too."""
+        config = self._engine.vllm_config.model_config
+        return " ".join(filter(None, [config.quantization or "", str(config.dtype).removeprefix("torch.")]))
+
+    def load(self) -> Load:
+        """What the engine computes now, and did so far, where it was asked to count. From any thread."""
+        return Load(None, None, None) if self._tally is None else self._tally.load()
+
+    def forget(self) -> None:
+        """Empties the cache of prompts."""
+        # An engine that is dead says so when it is asked the next time.
+        with contextlib.suppress(VLLMServerError):
+            self._engine.reset_prefix_cache()
 
     def _admit(self, window: Sequence[Request]) -> Iterator[Response]:
         """Puts requests into the engine; answers those that cannot be put there."""
@@ -244,7 +237,8 @@ class Stream:
         """Empty, or why the engine refuses it."""
         number = next(self._numbers)
         try:
-            self._engine.add_request(number, tokens_input(tokens), params, lora_request=self._adapter)
+            prompt = tokens_input(tokens, cache_salt=job.salt)
+            self._engine.add_request(number, prompt, params, lora_request=self._adapter)
         except (VLLMClientError, ValueError) as error:
             return f"engine_refused: {cause(error, self._log)}"
         self._jobs[number] = job
@@ -272,25 +266,9 @@ class Stream:
         elif not tokens:
             yield Response(request.id, "skipped", reason="no_context_token")
         else:
-            job = Generation(request, tokens[-room:], len(tokens) > room, self._clock)
-            if refused := self._add(job, job.tokens, self._drawing(request)):
+            job = Generation(request, tokens[-room:], len(tokens) > room, self._clock, next(self._salts))
+            if refused := self._add(job, job.tokens, drawing(request, self._sampling, self._ends)):
                 yield Response(request.id, "error", reason=refused)
-
-    def _drawing(self, request: Request) -> SamplingParams:
-        stop = list(filter(None, request.stop))
-        # Its own seed for each request, so that a draw depends neither on the batch nor on where a run was resumed.
-        seed = hashlib.sha256(f"{self._sampling.seed}/{request.id}".encode()).digest()[:4]
-        return SamplingParams(
-            max_tokens=request.max_tokens,
-            temperature=self._sampling.temperature,
-            top_p=self._sampling.top_p,
-            seed=int.from_bytes(seed) if self._sampling.temperature else None,
-            stop=stop,
-            stop_token_ids=sorted(self._ends),
-            detokenize=bool(stop),  # only where vLLM itself has to look at the text
-            output_kind=RequestOutputKind.FINAL_ONLY,
-            skip_clone=True,
-        )
 
     def _generated(self, job: Generation, output: Any) -> Response:
         request, answer = job.request, output.outputs[0]
@@ -303,11 +281,14 @@ class Stream:
         if finish == "stop" and not isinstance(answer.stop_reason, str) and tokens and tokens[-1] in self._ends:
             tokens.pop()
         text = self.encoder.text(tokens)
-        cut = min((at for at in map(text.find, filter(None, request.stop)) if at >= 0), default=None)
+        stops = () if request.exact else tuple(filter(None, request.stop))
+        cut = min((at for at in map(text.find, stops) if at >= 0), default=None)
         if cut is not None:
             # vLLM holds text back while bytes of a character are missing, and may see the stop string some tokens late.
             ended = bisect_left(range(len(tokens)), True, key=lambda end: self._stops(request, tokens[:end]))
             text, tokens, finish = text[:cut], tokens[:ended], "stop"
+        if self._tally is not None:
+            self._tally.wrote -= len(answer.token_ids) - len(tokens)
         thinking, said, thought = self.encoder.apart(tokens, text, begun=self._begun)
         return Response(
             request.id,
@@ -336,7 +317,7 @@ class Stream:
         if reason := self._unscorable(pairs, cut):
             yield Response(request.id, "skipped", reason=reason)
             return
-        owner = Scoring(request, [0.0] * len(pairs), max(kept, default=0), cut, self._clock)
+        owner = Scoring(request, [0.0] * len(pairs), max(kept, default=0), cut, self._clock, salt=next(self._salts))
         targets: defaultdict[tuple[int, ...], dict[int, Tokens]] = defaultdict(dict)
         for option, (keep, (context, tokens)) in enumerate(zip(kept, pairs, strict=True)):
             front = context[len(context) - keep :]
@@ -345,13 +326,13 @@ class Stream:
         passages = [
             Passage(owner, list(read), dict(some))
             for read, wanted in targets.items()
-            for some in _chunks(list(wanted.items()), MAX_LOGPROB_TOKEN_IDS)
+            for some in chunks(list(wanted.items()), MAX_LOGPROB_TOKEN_IDS)
         ]
         owner.left = len(passages)
         if not passages:
             yield self._likelihoods(owner)
         for passage in passages:
-            if refused := self._add(passage, passage.read, _asking(passage, cached=True)):
+            if refused := self._add(passage, passage.read, asking(passage, cached=True)):
                 owner.failed = owner.failed or refused
                 owner.left -= 1
                 if not owner.left:
@@ -377,15 +358,17 @@ class Stream:
     def _scored(self, passage: Passage, output: Any) -> Iterator[Response]:
         owner, answer = passage.owner, output.outputs[0]
         cached = output.num_cached_tokens or 0
+        if self._tally is not None:
+            self._tally.wrote -= len(answer.token_ids)
         if answer.finish_reason not in _FINISHES:
             owner.failed = owner.failed or f"engine_{answer.finish_reason}"
         elif passage.inner and cached > len(passage.read) - 1 - passage.inner:
             # Cached tokens have no logits: those of the scored part are wanted, so the cache is left out.
-            owner.failed = owner.failed or self._add(passage, passage.read, _asking(passage, cached=False))
+            owner.failed = owner.failed or self._add(passage, passage.read, asking(passage, cached=False))
             if not owner.failed:
                 return
         else:
-            last = _by_token(answer.logprobs)
+            last = by_token(answer.logprobs)
             inner = output.prompt_logprobs.logprobs[-passage.inner :] if passage.inner else []
             for option, tokens in passage.targets.items():
                 owner.values[option] += sum(inner[len(inner) - len(tokens) + 1 :]) + last[tokens[-1]]
@@ -408,27 +391,3 @@ class Stream:
             seconds=self._clock - owner.began,
             cached_tokens=None if owner.cached is None else min(owner.cached, owner.prompt_tokens),
         )
-
-
-def _asking(passage: Passage, *, cached: bool) -> SamplingParams:
-    return SamplingParams(
-        temperature=0.0,
-        max_tokens=1,
-        ignore_eos=True,
-        logprob_token_ids=sorted({tokens[-1] for tokens in passage.targets.values()}),
-        prompt_logprobs=0 if passage.inner else None,  # the prompt's own token, and no other
-        skip_reading_prefix_cache=not cached,
-        flat_logprobs=True,
-        detokenize=False,
-        output_kind=RequestOutputKind.FINAL_ONLY,
-        skip_clone=True,
-    )
-
-
-def _by_token(steps: Any) -> dict[int, float]:
-    """The log-probabilities of the one generated step."""
-    return dict(zip(steps.token_ids, steps.logprobs, strict=True))
-
-
-def _chunks(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
-    return (items[at : at + size] for at in range(0, len(items), size))

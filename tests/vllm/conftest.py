@@ -36,9 +36,17 @@ def chat(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build_llama(tmp_path_factory.mktemp("models") / "chat", heads=2, chat_template=CHAT_TEMPLATE, seed=1)
 
 
-def settings(batch: int | None = None, reasoning_tokens: int = 0, **options: object) -> Settings:
+def settings(
+    batch: int | None = None, reasoning_tokens: int = 0, measured: bool = False, **options: object
+) -> Settings:
     """What a user would set."""
-    return Settings(lambda task, language, variety: [], batch, reasoning_tokens=reasoning_tokens, options=options)
+    return Settings(
+        lambda task, language, variety: [],
+        batch,
+        reasoning_tokens=reasoning_tokens,
+        options=options,
+        measured=measured,
+    )
 
 
 @pytest.fixture(scope="module")

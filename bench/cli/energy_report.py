@@ -1,0 +1,318 @@
+"""`energy report`: every energy figure of a run, the windows behind it, and what is missing and why."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from bench.records import UsageError
+from bench.runfile import RunFile, reading
+
+if TYPE_CHECKING:
+    from bench.energy.explaining import Checked, Control, Controlled, Entry, Explanation, Line, Missing, Setup
+    from bench.energy.records import Subject
+
+SCOPES = {
+    "gpu_board": "the GPU boards alone: not the processor, the memory of the machine, fans or cooling",
+    "gpu_module": "the modules of GPU and processor together: not comparable with a GPU board",
+    "cpu_package": "the processors alone: not the memory of the machine, fans or cooling",
+    "gpu_cpu_dram": "GPU boards, processors and memory: not fans, disks or cooling",
+    "node": "the whole machine, as it counts itself",
+    "wall": "all that the machine draws from the wall",
+}
+METHODS = {"counter": "the device's own energy counter", "integral": "power readings, added up over time"}
+FIELDS = {
+    "energy": "all energy figures",
+    "energy_rank": "a place in rankings",
+    "energy_scope": "scope",
+    "joules_per_request_low": "interval of joules per request",
+    "joules_per_correct_low": "interval of joules per correct",
+}
+HERE = 6
+"""So many languages are named where something is missing; of more, how many there are."""
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object; what is missing is null.")
+def report(run: Path, as_json: bool) -> None:
+    """Explains every energy figure of a run: what was measured, when, how sure that is, and what is missing and why."""
+    from bench.energy import keeping
+    from bench.energy.explaining import explain
+    from bench.energy.reasons import meaning
+
+    with RunFile.read(run) as opened, reading(run):
+        try:
+            windows = keeping.windows(opened)
+        except ValueError as error:
+            raise UsageError(f"{run}: a window of energy is none: {error}; measure again into another file") from error
+        manifest, cells, invocations = opened.manifest(), opened.cells(), opened.invocations()
+    found = explain(windows, cells)
+    model, unmeasured = manifest["model"], manifest.get("energy", {}).get("unmeasured", "")
+    devices = [one["hardware"]["metered"] for one in invocations if one["hardware"].get("metered")]
+    if as_json:
+        facts = {"model": model, "devices": devices[-1] if devices else [], "unmeasured": unmeasured or None}
+        click.echo(json.dumps({**facts, **asdict(found)}, ensure_ascii=False, allow_nan=False))
+        return
+    click.echo(f"{model}, energy\n")
+    if not windows:
+        why = f": {meaning(unmeasured)}" if unmeasured else ""
+        _say(f"No energy was measured in this run{why}. `python -m bench run --energy` measures (docs/energy.md).")
+    for device in devices[-1] if devices else []:
+        limit = f", power limit {device['power_limit']:g} W" if device["power_limit"] is not None else ""
+        driver = f", driver {device['driver']}" if device["driver"] else ""
+        _say(f"Device: {device['name']} {device['uuid_hash']}{limit}{driver}.")
+    _print(found, run, scored=bool(cells))
+
+
+def _print(found: Explanation, run: Path, *, scored: bool) -> None:
+    for setup in found.setups:
+        _print_setup(setup, latest=setup is found.setups[0])
+    if found.entries:
+        _print_entries(found.entries)
+        if not scored:
+            _say(f"Not scored yet: `python -m bench rescore {run}` adds what needs quality and the premium.")
+    if found.control:
+        _print_control(found.control)
+    if found.costs:
+        _print_costs(found)
+    if found.windows:
+        _print_windows(found.windows)
+    if found.checks:
+        _print_checks(found.checks)
+    if found.missing:
+        _print_missing(found.missing)
+
+
+def _print_setup(setup: Setup, *, latest: bool) -> None:
+    from bench.energy.reasons import meaning
+
+    _say(f"{'Setup' if latest else 'Another setup, not in the figures'}: {setup.setup}.")
+    _say(f"Scope {setup.scope}: {SCOPES[setup.scope]}. Method {setup.method}: {METHODS[setup.method]}.")
+    joules = "joules not known of all" if setup.joules is None else f"{digits(setup.joules)} J"
+    _say(
+        f"{setup.windows:,} windows, {setup.valid:,} of them valid, {setup.seconds / 60:,.1f} minutes, {joules}. "
+        + (
+            "Power at rest was not measured."
+            if setup.idle_watts is None
+            else f"At rest, with the model loaded: {digits(setup.idle_watts)} W, which is in every figure."
+        )
+    )
+    for note in setup.notes:
+        _say(f"Note: {meaning(note)}.")
+    click.echo()
+
+
+def _print_entries(entries: Sequence[Entry]) -> None:
+    from bench.cli.tables import print_table
+    from bench.energy.reasons import meaning
+
+    names = (
+        *("J/request", "95 % interval", "CV", "windows", "tok/J", "whole run", "whole/steady", "J/correct"),
+        *("J/1,000 words", "Engl.-eq. tok/J", "LER", "= premium", "x verbosity", "x J/token"),
+    )
+    rows = [
+        (_task(entry.subject), _code(entry.subject), entry.figures.provenance, *_numbers(entry)) for entry in entries
+    ]
+    columns = {"task": False, "language": False, "energy": False, **dict.fromkeys(names, True)}
+    print_table(columns, rows, "What it takes: steady stretches, unless it says whole run", 2)
+    click.echo()
+    _say(
+        "J/request: joules of a steady token times tokens of an answer, at this concurrency. tok/J: output tokens per"
+        " joule, the same as tokens per second per watt; not ranked, as more tokens for the same words raise it."
+        " LER: Language Energy Ratio, joules per request over those of English on parallel questions."
+    )
+    lacking: dict[tuple[str, str], list[str]] = {}
+    for entry in entries:
+        what, why = ("Not ranked", entry.figures.rank_reason)
+        if entry.figures.joules_per_request is None:
+            what, why = ("No energy", entry.figures.reasons.get("energy", "no_valid_window"))
+        if why:
+            lacking.setdefault((what, why), []).append(f"{_task(entry.subject)} {_code(entry.subject)}")
+    for (what, why), where in lacking.items():
+        _say(f"{what}: {meaning(why)}: {_listed(where)}.")
+    click.echo()
+
+
+def _numbers(entry: Entry) -> list[str]:
+    found, cell = entry.figures, entry.cell
+    interval = "-" if found.low is None or found.high is None else f"{digits(found.low)} to {digits(found.high)}"
+    derived = (
+        [None] * 7
+        if cell is None
+        else [
+            cell.joules_per_correct,
+            cell.joules_per_1000_words,
+            cell.english_equivalent_tokens_per_joule,
+            cell.language_energy_ratio,
+            cell.premium,
+            cell.verbosity,
+            cell.joules_per_token_ratio,
+        ]
+    )
+    return [
+        digits(found.joules_per_request),
+        interval,
+        "-" if found.variation is None else f"{found.variation:.1%}",
+        f"{found.windows:,}",
+        digits(found.output_tokens_per_joule),
+        digits(entry.whole_tokens_per_joule),
+        digits(entry.whole_to_steady),
+        *map(digits, derived),
+    ]
+
+
+def _print_control(control: Control) -> None:
+    from bench.cli.tables import print_table
+    from bench.energy.explaining import EQUAL
+    from bench.energy.reasons import meaning
+
+    def row(one: Controlled) -> tuple[str, ...]:
+        per_token = digits(one.joules_per_token) if one.joules_per_token is not None else meaning(one.reason)
+        lengths = (digits(one.prompt_tokens), digits(one.output_tokens))
+        return (one.language, f"{one.windows:,}", *lengths, per_token, digits(one.relative))
+
+    columns = {"language": False, **dict.fromkeys(("windows", "prompt tokens", "output tokens"), True)}
+    columns |= {"J/token": True, "over the mean": True}
+    print_table(columns, [row(one) for one in control.languages], "Fixed-length control", 1)
+    click.echo()
+    if control.equal is None:
+        _say(f"Whether a token costs the same in every language cannot be told: {meaning(control.reason)}.")
+    elif control.equal:
+        _say(
+            f"At equal lengths a token costs the same in every language, within {control.largest:.1%} of the mean"
+            f" (limit {EQUAL:.0%}): languages differ by their number of tokens alone."
+        )
+    else:
+        _say(
+            f"At equal lengths a token does not cost the same in every language: up to {control.largest:.1%} from the"
+            f" mean (limit {EQUAL:.0%})."
+        )
+    click.echo()
+
+
+def _print_costs(found: Explanation) -> None:
+    from bench.energy.attribution import LARGEST_ERROR
+
+    costs = found.costs
+    assert costs is not None
+    parts = {
+        "at rest": (costs.idle_watts, "W"),
+        "a prompt token": (costs.prompt_token_joules, "J"),
+        "an output token": (costs.output_token_joules, "J"),
+        "a context step": (costs.context_step_joules, "J"),
+    }
+    told = ", ".join(
+        f"{what} {f'{digits(value)} {unit}' if value else 'not above 0'}"
+        for what, (value, unit) in parts.items()
+        if value is not None
+    )
+    checked = (
+        "not checked: no isolated windows"
+        if costs.error is None
+        else f"{costs.error:.1%} off on held-out isolated windows (limit {LARGEST_ERROR:.0%})"
+    )
+    _say(f"Mixed windows are attributed by a fit on {costs.windows:,} windows: {told}; {checked}.")
+    click.echo()
+
+
+def _print_windows(lines: Sequence[Line]) -> None:
+    from bench.cli.tables import print_table
+    from bench.energy.reasons import meaning
+
+    rows = [
+        (
+            str(line.number),
+            line.kind,
+            line.language or "(several)" * (line.kind == "mixed"),
+            line.task,
+            digits(line.steady_seconds),
+            digits(line.whole_seconds),
+            f"{line.requests:,}",
+            "-" if line.tokens is None else f"{line.tokens:,}",
+            digits(line.joules),
+            digits(line.watts),
+            str(line.batch_asked or "-"),
+            digits(line.batch_reached),
+            "yes" if line.valid else "no",
+        )
+        for line in lines
+    ]
+    numbers = ("steady s", "whole s", "requests", "tokens", "J", "W", "batch asked", "reached")
+    columns = {"no.": True, "kind": False, "language": False, "task": False, **dict.fromkeys(numbers, True)}
+    print_table(columns | {"valid": False}, rows, "Windows, in the order of measuring", 3)
+    click.echo()
+    _say("Tokens, joules and watts are those of the steady stretch, of the whole window where there is none.")
+    reasons: dict[str, list[Line]] = {}
+    for line in lines:
+        for reason in line.reasons:
+            reasons.setdefault(reason, []).append(line)
+    for reason, having in reasons.items():
+        _say(f"{reason.partition(':')[0]}: {meaning(reason)}. {_numbered(having, lines)}.")
+    click.echo()
+
+
+def _numbered(having: Sequence[Line], lines: Sequence[Line]) -> str:
+    """Which windows: mixed ones have numbers of their own."""
+    mixed = [line for line in having if line.kind == "mixed"]
+    apart = [str(line.number) for line in having if line.kind != "mixed"]
+    told = [f"Windows {_listed(apart, 12)}"] if apart else []
+    if mixed and len(mixed) == sum(line.kind == "mixed" for line in lines):
+        told.append("All mixed windows")
+    elif mixed:
+        told.append(f"Mixed windows {_listed((str(line.number) for line in mixed), 12)}")
+    return "; ".join(told)
+
+
+def _print_checks(checks: Sequence[Checked]) -> None:
+    from bench.cli.tables import print_table
+
+    rows = [
+        (one.id, f"{one.passed:,}", f"{one.failed:,}", f"{one.not_made:,}", digits(one.worst), one.limit, one.detail)
+        for one in checks
+    ]
+    numbers = ("passed", "failed", "not made", "largest found")
+    columns = {"check": False, **dict.fromkeys(numbers, True), "limit": False, "what": False}
+    print_table(columns, rows, "Checks (docs/energy.md)")
+    click.echo()
+
+
+def _print_missing(missing: Sequence[Missing]) -> None:
+    from bench.energy.reasons import meaning
+
+    click.echo("Missing, and why\n")
+    for one in missing:
+        what = FIELDS.get(one.field, one.field.replace("_", " "))
+        _say(f"{what}: {meaning(one.reason)}: {_listed(one.where)}.")
+
+
+def digits(value: float | None) -> str:
+    """A number with three digits at least, a dash where there is none: what is missing is never written as a number."""
+    if value is None:
+        return "-"
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def _listed(names: Iterable[str], most: int = HERE) -> str:
+    known = list(names)
+    more = f" and {len(known) - most:,} more" if len(known) > most else ""
+    return ", ".join(known[:most]) + more
+
+
+def _code(subject: Subject) -> str:
+    return f"{subject.language}-{subject.variety}" if subject.variety else subject.language
+
+
+def _task(subject: Subject) -> str:
+    return subject.task.partition("@")[0]
+
+
+def _say(text: str) -> None:
+    from bench.cli.tables import note
+
+    note(text)

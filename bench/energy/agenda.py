@@ -1,0 +1,175 @@
+"""What an energy measurement asks: the run's own questions, English beside them, and controls of a fixed length."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from bench.backend import Model, ModelStopped, Tokenizing
+from bench.energy.measuring import Agenda
+from bench.energy.mixed import subject_of
+from bench.energy.options import Options
+from bench.energy.records import Subject
+from bench.energy.schedule import schedule, seconds_needed
+from bench.plan import Block
+from bench.premium import texts
+from bench.records import Request, UsageError
+from tasks.records import by_hash
+
+ENGLISH = "eng_Latn"
+QUESTIONS = 4
+"""So many times the concurrency are asked at most of one subject: enough that a batch is never of a few questions."""
+FEWEST_SHARED = 0.5
+"""Languages are asked the same items where at least this share of the smallest of them is shared."""
+
+Asked = Iterable[tuple[Block, Sequence[Request]]]
+
+
+def with_english(blocks: Sequence[Block]) -> list[Block]:
+    """The English block of every task that has English and was not told to run it: the sentinel, and what LER needs."""
+    there = {(block.task.name, block.variety.language) for block in blocks}
+    more: list[Block] = []
+    for block in {block.task.name: block for block in blocks}.values():
+        if (block.task.name, ENGLISH) in there:
+            continue
+        for variety in block.task.varieties:
+            if variety.language == ENGLISH and not variety.flaw:
+                more.append(replace(block, variety=variety))
+                break
+    return more
+
+
+def expected(blocks: Sequence[Block], model: Model, options: Options) -> tuple[int, float]:
+    """How many windows measuring these blocks takes, and about how many seconds."""
+    every = [*blocks, *with_english(blocks)]
+    subjects = [Subject(block.task.name, block.variety.language, block.variety.variety) for block in every]
+    controlled = options.control and model.capabilities.exact and isinstance(model, Tokenizing)
+    control = list(dict.fromkeys(replace(subject, task="") for subject in subjects)) if controlled else []
+    sentinel = next((subject for subject in subjects if subject.language == ENGLISH), subjects[0])
+    slots = schedule(subjects, sentinel, control, options, [])
+    return len(slots), seconds_needed(slots, options)
+
+
+@dataclass(frozen=True, slots=True)
+class Questions:
+    """The questions of one subject by item; `sample` names the item across languages."""
+
+    subject: Subject
+    by_item: Mapping[str, Request]
+
+
+def agenda(
+    planned: Asked, english: Asked, usable: Callable[[Sequence[str]], set[str]], model: Model, options: Options
+) -> Agenda | None:
+    """What is measured; None where nothing of the plan had an answer.
+
+    `planned` was asked already, and `usable` says which of its requests had an answer.
+    """
+    mine = [_questions(block, made, usable([one.id for one in made])) for block, made in planned]
+    also = [_questions(block, made, None) for block, made in english]
+    every = {one.subject: one for one in (*also, *mine) if one.by_item}
+    if not any(one.subject in every for one in mine):
+        return None
+    shared = _shared(list(every.values()))
+    most = QUESTIONS * options.concurrency
+    chosen = {
+        subject: [one.by_item[item] for item in by_hash(shared.get(subject) or one.by_item, str)[:most]]
+        for subject, one in every.items()
+    }
+    asked = [one.subject for one in mine if one.subject in every]
+    sentinel = next((subject for subject in (*asked, *every) if subject.language == ENGLISH), asked[0])
+    parallel = frozenset(subject for subject in every if subject in shared)
+    return Agenda(chosen, sentinel, _controls(model, asked, chosen, options), parallel)
+
+
+def _questions(block: Block, made: Sequence[Request], usable: set[str] | None) -> Questions:
+    items = {sample.id: sample.item for sample in block.samples}
+    kept = [one for one in made if one.repeat == 0 and (usable is None or one.id in usable)]
+    subject = subject_of(made[0], block.task.version) if made else Subject()
+    return Questions(subject, {items[one.sample]: one for one in kept})
+
+
+def _shared(every: Sequence[Questions]) -> dict[Subject, list[str]]:
+    """The items that a subject shares with English asked in the same way, where there are enough of them."""
+    groups: dict[Subject, list[Questions]] = {}
+    for one in every:
+        groups.setdefault(replace(one.subject, language="", variety=""), []).append(one)
+    found: dict[Subject, list[str]] = {}
+    for group in groups.values():
+        if not any(one.subject.language == ENGLISH for one in group):
+            continue
+        common = set.intersection(*(set(one.by_item) for one in group))
+        if len(common) >= max(1.0, FEWEST_SHARED * min(len(one.by_item) for one in group)):
+            found |= {one.subject: sorted(common) for one in group}
+    return found
+
+
+def _controls(
+    model: Model, asked: Sequence[Subject], chosen: Mapping[Subject, Sequence[Request]], options: Options
+) -> dict[Subject, list[Request]]:
+    """Prompts and answers of the same number of tokens in every language: what is left then is not the tokenizer's.
+
+    None where the model cannot be made to write so many tokens, or there are no texts of the languages here.
+    """
+    if not options.control or not model.capabilities.exact or not isinstance(model, Tokenizing):
+        return {}
+    made: dict[Subject, list[Request]] = {}
+    pattern = next(iter(chosen.values()))[0]
+    for subject in dict.fromkeys((*(one for one in chosen if one.language == ENGLISH), *asked)):
+        control = Subject("", subject.language, subject.variety, "generate")
+        if control in made:
+            continue
+        try:
+            prompts = _passages(model, subject, options)
+        except (UsageError, ModelStopped):  # a control is no reason to end a run: the report says that there is none
+            continue
+        if prompts:
+            made[control] = [
+                replace(
+                    pattern,
+                    id=f"control/{subject.language}/{subject.variety}/{number}",
+                    language=subject.language,
+                    variety=subject.variety,
+                    mode="generate",
+                    prompt=prompt,
+                    continuations=(),
+                    options=(),
+                    max_tokens=options.control_tokens,
+                    stop=(),
+                    input=prompt,
+                    exact=True,
+                )
+                for number, prompt in enumerate(prompts)
+            ]
+    return made if len(made) > 1 else {}
+
+
+def _passages(model: Tokenizing, subject: Subject, options: Options) -> list[str]:
+    """Texts of the language, each of just so many tokens; none where no corpus here has the language."""
+    sentences = _sentences(subject)
+    wanted = options.control_tokens
+    passages: list[str] = []
+    at = 0
+    while at < len(sentences) and len(passages) < QUESTIONS * options.concurrency:
+        # Tokens of a sentence are a handful at least.
+        some = " ".join(sentences[at : at + 1 + wanted // 4])
+        text = model.shortened(some, wanted)
+        [count] = model.count_tokens([text])
+        if abs(count - wanted) <= max(3, wanted // 50):
+            passages.append(text)
+        at += max(1, len(sentences) // (QUESTIONS * options.concurrency))
+    return passages
+
+
+def _sentences(subject: Subject) -> list[str]:
+    for name in texts.CORPORA:
+        try:
+            corpus = texts.corpus(name)
+            if subject.language == ENGLISH:
+                return corpus.pairs(corpus.varieties[0]).english
+            for variety in corpus.varieties:
+                if (variety.language, variety.variety) == (subject.language, subject.variety) and not variety.flaw:
+                    return corpus.pairs(variety).texts
+        except UsageError:
+            continue  # its data are not here
+    return []

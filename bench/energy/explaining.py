@@ -1,0 +1,309 @@
+"""What a run's energy figures are made of: its windows, what they come to, the controls, and what is missing. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from math import fsum
+from statistics import fmean
+
+from bench.energy.attribution import Costs, attributed, fit
+from bench.energy.cells import FIELDS, subject_of
+from bench.energy.figures import figures, joules_per_token, latest_setup
+from bench.energy.reasons import FATAL
+from bench.energy.records import Figures, Method, Scope, Stretch, Subject, Window
+from bench.energy.schedule import is_valid
+from bench.records import Cell
+
+EQUAL = 0.03
+"""Joules per token at equal lengths should not be further than this from their mean, whatever the language."""
+SAME_LENGTH = 0.02
+"""Prompts and answers of a control should be of one length in all languages; more apart, and it is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """Windows that may be compared. `idle_watts` is the power of doing nothing with the model loaded."""
+
+    setup: str
+    scope: Scope
+    method: Method
+    windows: int
+    valid: int
+    seconds: float
+    joules: float | None
+    idle_watts: float | None
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One window. Tokens are output tokens; joules and watts of the steady stretch, the whole where there is none."""
+
+    number: int
+    kind: str
+    task: str
+    language: str
+    steady_seconds: float | None
+    whole_seconds: float
+    requests: int
+    tokens: int | None
+    joules: float | None
+    watts: float | None
+    batch_asked: int
+    batch_reached: float | None
+    valid: bool
+    reasons: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One task in one language. `figures` are of its windows, `cell` has what needs quality and the premium as well.
+
+    `whole_tokens_per_joule` is over whole windows; `whole_to_steady` is that over the figure of steady stretches.
+    """
+
+    subject: Subject
+    figures: Figures
+    whole_tokens_per_joule: float | None
+    whole_to_steady: float | None
+    cell: Cell | None
+
+
+@dataclass(frozen=True, slots=True)
+class Controlled:
+    """One language at fixed lengths. `relative` is its joules per token over the mean of all languages."""
+
+    language: str
+    windows: int
+    prompt_tokens: float | None
+    output_tokens: float | None
+    joules_per_token: float | None
+    relative: float | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """The fixed-length control. `equal`: whether all languages are within `EQUAL`; None has its `reason`."""
+
+    languages: tuple[Controlled, ...]
+    largest: float | None
+    equal: bool | None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """One validation test over all windows; `worst` is the largest number found."""
+
+    id: str
+    passed: int
+    failed: int
+    not_made: int
+    worst: float | None
+    limit: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A field that cells do not have for one reason. `field` "energy" stands for all of them."""
+
+    field: str
+    reason: str
+    where: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Everything that stands behind the figures of a run."""
+
+    setups: tuple[Setup, ...]
+    windows: tuple[Line, ...]
+    entries: tuple[Entry, ...]
+    control: Control | None
+    costs: Costs | None
+    checks: tuple[Checked, ...]
+    missing: tuple[Missing, ...]
+
+
+def explain(windows: Sequence[Window], cells: Sequence[Cell] = ()) -> Explanation:
+    """Windows in the order of measuring, and cells of the same run, if it is scored."""
+    latest = [window for window in windows if window.setup == latest_setup(windows)]
+    made = attributed(windows)
+    controls = [window for window in latest if window.kind == "control"]
+    return Explanation(
+        setups=tuple(_setup([one for one in windows if one.setup == name]) for name in _setups(windows)),
+        windows=tuple(_line(window) for window in made),
+        entries=tuple(_entries(latest, cells)),
+        control=control(controls) if controls else None,
+        costs=fit(latest) if any(window.kind == "mixed" for window in latest) else None,
+        checks=tuple(_checks(made)),
+        missing=tuple(_missing(cells)),
+    )
+
+
+def control(windows: Sequence[Window]) -> Control:
+    """Whether a language costs more for any other reason than its number of tokens, from windows of fixed lengths."""
+    found = [
+        _controlled(language, [window for window in windows if _code(window.subject) == language])
+        for language in dict.fromkeys(_code(window.subject) for window in windows)
+    ]
+    known = [(one, one.joules_per_token) for one in found if one.joules_per_token is not None]
+    if len(known) < 2:
+        return Control(tuple(found), None, None, "no_valid_window")
+    mean = fmean(each for _, each in known)
+    placed = tuple(
+        replace(one, relative=one.joules_per_token / mean) if one.joules_per_token is not None else one for one in found
+    )
+    largest = max(abs(each / mean - 1) for _, each in known)
+    prompts = [one.prompt_tokens for one, _ in known]
+    outputs = [one.output_tokens for one, _ in known]
+    if not (_same(prompts) and _same(outputs)):
+        return Control(placed, largest, None, "lengths_differ")
+    return Control(placed, largest, largest <= EQUAL)
+
+
+def _controlled(language: str, windows: Sequence[Window]) -> Controlled:
+    valid = [(window, each) for window in windows if (each := joules_per_token(window)) is not None]
+    if not valid:
+        return Controlled(language, 0, None, None, None, reason=_why(windows[-1]))
+    works = [window.whole.work for window, _ in valid]
+    requests = sum(work.requests - work.failed for work in works)
+    return Controlled(
+        language,
+        len(valid),
+        _per(requests, [work.prompt_tokens for work in works]),
+        _per(requests, [work.output_tokens for work in works]),
+        fmean(each for _, each in valid),
+    )
+
+
+def _per(requests: int, counts: Sequence[int | None]) -> float | None:
+    known = [count for count in counts if count is not None]
+    return sum(known) / requests if requests > 0 and len(known) == len(counts) else None
+
+
+def _same(lengths: Sequence[float | None]) -> bool:
+    known = [length for length in lengths if length is not None]
+    return len(known) == len(lengths) and max(known) <= min(known) * (1 + SAME_LENGTH)
+
+
+def _code(subject: Subject) -> str:
+    return f"{subject.language}-{subject.variety}" if subject.variety else subject.language
+
+
+def _setups(windows: Iterable[Window]) -> list[str]:
+    """The one that figures are of comes first."""
+    return list(dict.fromkeys(window.setup for window in reversed(list(windows))))
+
+
+def _setup(windows: Sequence[Window]) -> Setup:
+    measured = [window for window in windows if window.kind != "idle"]
+    idle = [watts for one in windows if one.kind == "idle" and (watts := _idle_watts(one)) is not None]
+    joules = [window.whole.reading.joules for window in measured]
+    known = [one for one in joules if one is not None]
+    return Setup(
+        windows[0].setup,
+        windows[0].scope,
+        windows[0].method,
+        windows=len(measured),
+        valid=sum(map(_is_good, measured)),
+        seconds=fsum(window.whole.reading.seconds for window in measured),
+        joules=fsum(known) if known and len(known) == len(joules) else None,
+        idle_watts=fmean(idle) if idle else None,
+        notes=tuple(dict.fromkeys(note for window in windows for note in window.notes)),
+    )
+
+
+def _idle_watts(window: Window) -> float | None:
+    """By power readings where there are any: energy counters are known to be off at idle."""
+    reading = window.whole.reading
+    if window.method == "counter" and reading.cross is not None and reading.joules is not None and reading.seconds > 0:
+        return reading.cross / reading.seconds
+    return reading.watts
+
+
+def _is_good(window: Window) -> bool:
+    """Whether a window has an energy to go by; a mixed or idle one has no steady stretch."""
+    if window.kind not in ("mixed", "idle"):
+        return is_valid(window)
+    return window.whole.reading.joules is not None and not any(
+        reason.partition(":")[0] in FATAL for reason in window.reasons
+    )
+
+
+def _line(window: Window) -> Line:
+    stretch: Stretch = window.steady or window.whole
+    idle = window.kind == "idle"
+    watts = _idle_watts(window) if idle else stretch.reading.watts
+    return Line(
+        number=window.number,
+        kind=window.kind,
+        task=window.subject.task,
+        language=_code(window.subject),
+        steady_seconds=window.steady.reading.seconds if window.steady else None,
+        whole_seconds=window.whole.reading.seconds,
+        requests=stretch.work.requests,
+        tokens=stretch.work.output_tokens,
+        joules=watts * stretch.reading.seconds if idle and watts is not None else stretch.reading.joules,
+        watts=watts,
+        batch_asked=window.concurrency,
+        batch_reached=window.reached,
+        valid=_is_good(window),
+        reasons=window.reasons,
+        notes=window.notes,
+    )
+
+
+def _entries(windows: Sequence[Window], cells: Sequence[Cell]) -> Iterable[Entry]:
+    scored = {subject_of(cell): cell for cell in cells if cell.headline}
+    for subject, found in figures(windows).items():
+        mine = [window for window in windows if window.subject == subject and window.kind in ("isolated", "sentinel")]
+        whole = _whole_tokens_per_joule([window for window in mine if is_valid(window)])
+        steady = found.output_tokens_per_joule if found.provenance == "measured" else None
+        yield Entry(subject, found, whole, whole / steady if whole and steady else None, scored.get(subject))
+
+
+def _whole_tokens_per_joule(windows: Sequence[Window]) -> float | None:
+    tokens = [window.whole.work.output_tokens for window in windows]
+    joules = [window.whole.reading.joules for window in windows]
+    if not windows or None in tokens or None in joules:
+        return None
+    total = fsum(one for one in joules if one is not None)
+    return sum(one for one in tokens if one is not None) / total if total > 0 else None
+
+
+def _why(window: Window) -> str:
+    reasons = [reason for reason in window.reasons if reason.partition(":")[0] in FATAL]
+    return reasons[0] if reasons else "no_valid_window"
+
+
+def _checks(windows: Iterable[Window]) -> Iterable[Checked]:
+    every = [check for window in windows for check in window.checks]
+    for name in sorted({check.id for check in every}, key=lambda name: (len(name), name)):
+        mine = [check for check in every if check.id == name]
+        found = [check.found for check in mine if check.found is not None]
+        told = [check for check in mine if check.passed is False] or mine
+        yield Checked(
+            name,
+            passed=sum(check.passed is True for check in mine),
+            failed=sum(check.passed is False for check in mine),
+            not_made=sum(check.passed is None for check in mine),
+            worst=max(found, default=None),
+            limit=next((check.limit for check in mine if check.limit), ""),
+            detail=told[0].detail,
+        )
+
+
+def _missing(cells: Iterable[Cell]) -> Iterable[Missing]:
+    where: dict[tuple[str, str], list[str]] = {}
+    for cell in cells:
+        if cell.headline:
+            for field in ("energy", "energy_rank", *FIELDS):
+                if field in cell.reasons and not field.endswith("_high"):
+                    place = f"{cell.language}-{cell.variety}" if cell.variety else cell.language
+                    where.setdefault((field, cell.reasons[field]), []).append(place)
+    return [Missing(field, reason, tuple(dict.fromkeys(places))) for (field, reason), places in where.items()]

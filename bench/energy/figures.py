@@ -1,0 +1,208 @@
+"""Windows -> figures: what is known of the energy of one task in one language, and why it is not known. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from statistics import fmean, stdev
+
+from bench.energy import checks
+from bench.energy.attribution import attributed
+from bench.energy.mixed import total
+from bench.energy.reasons import FATAL, UNRANKED
+from bench.energy.records import Figures, Share, Subject, Window
+from bench.energy.schedule import is_valid
+from bench.statistics import t_quantile
+
+FEWEST_WINDOWS = 3
+STUDENT_95 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306)
+"""The 97.5 % points of Student's t for 1 to 8 degrees of freedom, for which `t_quantile` is not made."""
+ENGLISH = "eng_Latn"
+
+
+def latest_setup(windows: Sequence[Window]) -> str:
+    """The setup that was measured last; a cell has the figures of one. Empty where there are no windows."""
+    return windows[-1].setup if windows else ""
+
+
+def figures(windows: Iterable[Window]) -> dict[Subject, Figures]:
+    """The figures of every subject that has windows of the latest setup, measured apart or attributed."""
+    every = list(windows)
+    setup = latest_setup(every)
+    mine = [window for window in every if window.setup == setup]
+    apart = [window for window in mine if window.kind in ("isolated", "sentinel")]
+    drifts = checks.drift(
+        [(window.number, joules_per_token(window)) for window in apart if window.kind == "sentinel"],
+        [window.number for window in apart],
+    )
+    found: dict[Subject, list[Window]] = {}
+    for window in apart:
+        found.setdefault(window.subject, []).append(window)
+    made = {subject: _measured(group, drifts) for subject, group in found.items()}
+    parts: dict[Subject, list[tuple[Window, Share]]] = {}
+    for window in attributed(mine):
+        for share in window.shares:
+            parts.setdefault(share.subject, []).append((window, share))
+    for subject, shares in parts.items():
+        if subject not in made or made[subject].joules_per_request is None:
+            made[subject] = _attributed(shares, made.get(subject))
+    return made
+
+
+def joules_per_token(window: Window) -> float | None:
+    """Of the steady stretch, for each output token, or for each request where nothing is written; None if not known."""
+    if not is_valid(window) or window.steady is None:
+        return None
+    count = window.steady.work.output_tokens or window.steady.work.requests
+    joules = window.steady.reading.joules
+    return joules / count if count and joules is not None else None
+
+
+def tokens_per_request(window: Window) -> float | None:
+    """Output tokens of an answer on average, over all answers of a window; None where the model does not say."""
+    work = window.whole.work
+    answered = work.requests - work.failed
+    return work.output_tokens / answered if work.output_tokens is not None and answered > 0 else None
+
+
+def joules_per_request(window: Window) -> float | None:
+    """The joules of a steady token times the tokens of an answer (ML.ENERGY's rule); by requests without tokens."""
+    each = joules_per_token(window)
+    assert window.steady is not None or each is None
+    if each is None or window.steady is None or not window.steady.work.output_tokens:
+        return each
+    tokens = tokens_per_request(window)
+    return each * tokens if tokens is not None else None
+
+
+def _measured(group: Sequence[Window], drifts: dict[int, str]) -> Figures:
+    usable = [(window, each) for window in group if (each := joules_per_request(window)) is not None]
+    if not usable:
+        return Figures("none", group[-1].scope, group[-1].setup, reasons={"energy": why_invalid(group)})
+    windows = [window for window, _ in usable]
+    values = [each for _, each in usable]
+    mean = fmean(values)
+    low, high = log_interval(values)
+    variation = stdev(values) / mean if len(values) > 1 else None
+    reasons = {} if low is not None else {"joules_per_request_low": "one_window"}
+    tokens = [window.steady.work.output_tokens for window in windows if window.steady]
+    joules = [window.steady.reading.joules for window in windows if window.steady]
+    known = [count for count in tokens if count is not None]
+    per_joule = None
+    if len(known) < len(tokens):
+        reasons["output_tokens_per_joule"] = "tokens_unknown"
+    elif not sum(known):
+        reasons["output_tokens_per_joule"] = "no_output_tokens"
+    else:
+        per_joule = sum(known) / math.fsum(value for value in joules if value is not None)
+    return Figures(
+        provenance="measured",
+        scope=windows[0].scope,
+        setup=windows[0].setup,
+        windows=len(windows),
+        joules_per_request=mean,
+        low=low,
+        high=high,
+        variation=variation,
+        whole_joules_per_request=_whole(windows),
+        output_tokens_per_joule=per_joule,
+        output_tokens_per_request=_mean(tokens_per_request(window) for window in windows),
+        words_per_request=_mean(_words(window) for window in windows),
+        rank_reason=_unranked(windows, variation, drifts),
+        reasons=reasons,
+    )
+
+
+def log_interval(values: Sequence[float]) -> tuple[float, float] | tuple[None, None]:
+    """The 95 % interval of the mean of positive values, Student's t on their logarithms; none for a single one."""
+    if len(values) < 2:
+        return None, None
+    logs = [math.log(value) for value in values]
+    degrees = len(logs) - 1
+    quantile = STUDENT_95[degrees - 1] if degrees <= len(STUDENT_95) else t_quantile(float(degrees))
+    half = quantile * stdev(logs) / math.sqrt(len(logs))
+    # Around the arithmetic mean, which is the value shown.
+    middle = math.log(fmean(values))
+    return math.exp(middle - half), math.exp(middle + half)
+
+
+def why_invalid(group: Sequence[Window]) -> str:
+    """The first fatal reason of the last window that has one."""
+    for window in reversed(group):
+        for reason in (*window.reasons, *(window.steady or window.whole).reading.reasons):
+            if reason.partition(":")[0] in FATAL:
+                return reason
+    return "no_valid_window"
+
+
+def _unranked(windows: Sequence[Window], variation: float | None, drifts: dict[int, str]) -> str:
+    for window in windows:
+        for reason in window.reasons:
+            if reason.partition(":")[0] in UNRANKED:
+                return reason
+    for window in windows:
+        if drifts.get(window.number):
+            return drifts[window.number]
+    if len(windows) < FEWEST_WINDOWS:
+        return "too_few_repeats"
+    return "repeats_vary" if variation is not None and variation > checks.REPEATS_INVALID else ""
+
+
+def _whole(windows: Sequence[Window]) -> float | None:
+    return _mean(
+        window.whole.reading.joules / answered
+        if window.whole.reading.joules is not None
+        and (answered := window.whole.work.requests - window.whole.work.failed) > 0
+        else None
+        for window in windows
+    )
+
+
+def _words(window: Window) -> float | None:
+    work = window.whole.work
+    answered = work.requests - work.failed
+    return work.words / answered if work.words is not None and answered > 0 else None
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    every = list(values)
+    known = [value for value in every if value is not None]
+    return fmean(known) if known and len(known) == len(every) else None
+
+
+def _attributed(parts: Sequence[tuple[Window, Share]], before: Figures | None) -> Figures:
+    """Figures from mixed windows; without joules they say why, measured windows that failed first."""
+    known = [(window, share) for window, share in parts if share.joules is not None]
+    work = total(share.work for _, share in known)
+    answered = work.requests - work.failed
+    window = parts[-1][0]
+    if answered <= 0:
+        if before is not None:
+            return before
+        return Figures("none", window.scope, window.setup, reasons={"energy": _why_unattributed(window)})
+    joules = math.fsum(share.joules for _, share in known if share.joules is not None)
+    tokens = work.output_tokens
+    reasons = {"joules_per_request_low": "attributed"}
+    if not tokens:
+        reasons["output_tokens_per_joule"] = "tokens_unknown" if tokens is None else "no_output_tokens"
+    doubts = [code for window, _ in known for code in ("attribution_poor", "not_validated") if code in window.reasons]
+    return Figures(
+        provenance="attributed",
+        scope=window.scope,
+        setup=window.setup,
+        windows=len(known),
+        joules_per_request=joules / answered,
+        output_tokens_per_joule=tokens / joules if tokens else None,
+        output_tokens_per_request=None if tokens is None else tokens / answered,
+        words_per_request=None if work.words is None else work.words / answered,
+        rank_reason=doubts[0] if doubts else "attributed",
+        reasons=reasons,
+    )
+
+
+def _why_unattributed(window: Window) -> str:
+    """The first fatal reason of a mixed window, else why it could not be divided."""
+    for reason in (*window.reasons, *window.whole.reading.reasons):
+        if reason.partition(":")[0] in FATAL:
+            return reason
+    return next((reason for reason in window.reasons if reason != "attributed"), "no_valid_window")

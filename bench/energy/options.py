@@ -1,0 +1,32 @@
+"""What a user may say of an energy measurement: `-E name=value`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+Count = Annotated[int, Meta(ge=1)]
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How windows are measured. The defaults are those of a publishable figure; shorter windows are shown as too short.
+
+    `meter` is auto, nvml, amd, rapl, all, `csv:FILE` or `prometheus:URL,QUERY`; `scope` what an outside meter covers;
+    `devices` GPUs by index or UUID. A steady stretch takes `seconds`, after a warm-up of at least `warmup` seconds;
+    every task and language gets `repeats` windows, with a sentinel in English after every `sentinel_every` of them.
+    `control` adds windows with prompts and answers of `control_tokens` tokens in every language.
+    """
+
+    meter: str = "auto"
+    scope: Literal["node", "wall"] | None = None
+    devices: str | None = None
+    seconds: Annotated[float, Meta(gt=0, le=3600)] = 30.0
+    repeats: Count = 3
+    concurrency: Count = 64
+    sentinel_every: Count = 6
+    control: bool = True
+    control_tokens: Annotated[int, Meta(ge=8, le=4096)] = 128
+    warmup: Annotated[float, Meta(ge=0, le=3600)] = 10.0
+    seed: Annotated[int, Meta(ge=0)] = 0

@@ -1,0 +1,137 @@
+"""Energy and tokens in words: figures, ranks, scopes, and why something is missing."""
+
+from __future__ import annotations
+
+import math
+
+from markupsafe import Markup
+
+from bench.energy.reasons import MEANINGS, meaning
+from bench.premium.plot import svg
+from bench.premium.records import Premium, Premiums
+from bench.records import Cell
+from leaderboard.board import PremiumRange
+from leaderboard.efficiency import EQUIVALENT, PER_CORRECT, Estimate, estimate, missing
+from leaderboard.naming import named
+from leaderboard.pages import Priced
+from leaderboard.records import EnergyRank
+from leaderboard.wording import MISSING, plain, reason
+
+SCOPES = {
+    "gpu_board": "the GPU board alone",
+    "gpu_module": "the GPU module with its processor",
+    "cpu_package": "the processor package",
+    "gpu_cpu_dram": "GPU, processor and memory",
+    "node": "the whole machine, by its own meter",
+    "wall": "the whole machine, at the socket",
+}
+"""What a figure covers."""
+
+PROVENANCES = {
+    "measured": "measured apart",
+    "attributed": "attributed from mixed windows",
+    "none": "no energy",
+}
+
+
+def why(code: str) -> str:
+    """A reason code in words: those of energy first, then the board's; detail from outside as plain text."""
+    bare = code.partition(":")[0]
+    return plain(meaning(code)) if bare in MEANINGS else reason(code)
+
+
+def figure(value: float | None) -> str:
+    """A positive figure to three digits, however small it is: what is there is never shown as zero."""
+    if value is None:
+        return MISSING
+    places = 2 - math.floor(math.log10(abs(value))) if value else 0
+    return f"{value:,.{min(max(places, 0), 15)}f}" if value > 1e-12 else f"{value:.3g}"
+
+
+def span(found: Estimate | None) -> str:
+    """An interval in words."""
+    return "no interval" if found is None else f"{figure(found.low)} to {figure(found.high)}"
+
+
+def per_correct(cell: Cell) -> str:
+    """The interval of the joules for each right answer."""
+    return span(estimate(cell, PER_CORRECT))
+
+
+def equivalent(cell: Cell) -> str:
+    """The interval of the English-equivalent tokens per joule."""
+    return span(estimate(cell, EQUIVALENT))
+
+
+def per_request(cell: Cell) -> str:
+    """The interval of the joules per request."""
+    low, high = cell.joules_per_request_low, cell.joules_per_request_high
+    if low is None or high is None:
+        said = (cell.reasons.get(name) for name in ("joules_per_request_low", "energy_rank", "joules_per_request"))
+        return f"no interval: {why(next((code for code in said if code), 'not_stated'))}"
+    return f"{figure(low)} to {figure(high)}"
+
+
+def absent(cell: Cell, name: str) -> str:
+    """Why a cell has not some figure, in words."""
+    return why(missing(cell, name))
+
+
+def ranked(rank: EnergyRank) -> str:
+    """The ranks that a model may have, or why it has none."""
+    if rank.first is None or rank.last is None:
+        return why(rank.reason).removeprefix("not ranked: ")
+    of = f"of {rank.peers:,}"
+    if rank.peers == 1:
+        return "the only one ranked"
+    return f"{rank.first:,} {of}" if rank.first == rank.last else f"{rank.first:,} to {rank.last:,} {of}"
+
+
+def times(value: float) -> str:
+    """A premium, a Gini coefficient or a like number, to two places; three digits of what is small."""
+    if not value:
+        return "0"
+    return f"{value:,.2f}" if value >= 0.1 else figure(value)
+
+
+def premium_range(found: PremiumRange) -> str:
+    """The lowest to the highest premium over tokenizers."""
+    low, high = times(found.lowest), times(found.highest)
+    return low if low == high else f"{low} to {high}"
+
+
+def scope(code: str) -> str:
+    """What a figure covers, in words."""
+    return SCOPES.get(code, plain(code))
+
+
+def provenance(code: str) -> str:
+    """How a figure came about, in words."""
+    return PROVENANCES.get(code, plain(code))
+
+
+def premium_absent(premium: Premium, name: str = "premium") -> str:
+    """Why a premium, or another of its figures, is missing."""
+    return why(premium.reasons.get(name, "not_stated"))
+
+
+def tokens_each(premium: Premium) -> str:
+    """The tokens of an average sentence."""
+    if not premium.sentences or not premium.tokens:
+        return MISSING
+    return f"{premium.tokens / premium.sentences:,.1f}"
+
+
+def money(priced: Priced, premium: Premium) -> str:
+    """What a thousand average sentences cost to read and to write."""
+    if not premium.sentences or not premium.tokens:
+        return MISSING
+    tokens = premium.tokens / premium.sentences * 1000 / 1_000_000
+    read, written = (figure(tokens * each) if each else "0" for each in (priced.price.input, priced.price.output))
+    return f"{plain(priced.price.currency)} {read} to read, {written} to write 1,000 sentences"
+
+
+def plotted(premiums: Premiums) -> Markup:
+    """The premiums as a picture within the page, without a style of its own: the page's policy forbids that."""
+    names = {one.language: named(one.language).name for one in premiums.languages}
+    return Markup(svg(premiums, names, style=False))  # noqa: S704 - built as an XML tree, which escapes every text

@@ -1,0 +1,120 @@
+"""Tokenizer premiums on their way into a snapshot: from run files and from files of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.premium.files import from_json, read
+from bench.premium.records import Premium, Premiums
+from bench.records import UsageError
+from leaderboard.records import Tokenizer
+
+ENGLISH = "eng_Latn"
+
+Key = tuple[str, str, str]
+"""Tokenizer, revision, corpus."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Premiums and the file that has them."""
+
+    path: Path
+    premiums: Premiums
+
+
+def key(premiums: Premiums) -> Key:
+    """What makes them the premiums that they are."""
+    return premiums.tokenizer, premiums.revision, premiums.corpus
+
+
+def of_file(path: Path) -> Source:
+    """The premiums of a file. Raises `UsageError`."""
+    return Source(path, _sorted(read(path)))
+
+
+def of_run(path: Path, manifest: Mapping[str, Any]) -> tuple[Source, ...]:
+    """Those that a run file keeps, none in most. Raises `UsageError`."""
+    kept = manifest.get("premiums", [])
+    if not isinstance(kept, list):
+        raise UsageError(f"{path}: its premiums are no list; run again")
+    try:
+        return tuple(Source(path, _sorted(from_json(each))) for each in kept)
+    except UsageError as error:
+        raise UsageError(f"{path}: {error}") from error
+
+
+def _sorted(premiums: Premiums) -> Premiums:
+    """The languages in one order, so that the same premiums are the same content."""
+    return replace(premiums, languages=tuple(sorted(premiums.languages, key=lambda one: (one.language, one.variety))))
+
+
+def together(sources: Iterable[Source]) -> dict[Key, Premiums]:
+    """What is published at once. Raises `UsageError` where two files say different things of one tokenizer."""
+    made: dict[Key, Source] = {}
+    for source in sources:
+        known = made.setdefault(key(source.premiums), source)
+        if not _agree(known.premiums, source.premiums):
+            name = source.premiums.tokenizer
+            raise UsageError(
+                f"{source.path} and {known.path} have different premiums of {name} on {source.premiums.corpus}; "
+                "publish one of them"
+            )
+        made[key(source.premiums)] = max(known, source, key=_width)
+    return {name: source.premiums for name, source in made.items()}
+
+
+def merged(old: Mapping[Key, Premiums], fresh: Mapping[Key, Premiums]) -> dict[Key, Premiums]:
+    """The old with the fresh in their place; the same premiums in fewer languages replace nothing."""
+    kept = {
+        name: old[name]
+        for name, new in fresh.items()
+        if name in old and _agree(old[name], new) and len(old[name].languages) > len(new.languages)
+    }
+    return {**old, **fresh, **kept}
+
+
+def _width(source: Source) -> int:
+    return len(source.premiums.languages)
+
+
+def _agree(one: Premiums, other: Premiums) -> bool:
+    """Whether two were counted on the same data and say the same of the languages that both have."""
+    if one.corpus_revision != other.corpus_revision:
+        return False
+    known = {(each.language, each.variety): each for each in one.languages}
+    return all(known.get((each.language, each.variety), each) == each for each in other.languages)
+
+
+def tokenizer(slug: str, found: Premiums) -> Tokenizer:
+    """What the list of tokenizers says of one."""
+    others = [one.premium for one in found.languages if one.premium is not None and one.language != ENGLISH]
+    return Tokenizer(
+        slug=slug,
+        name=found.tokenizer,
+        revision=found.revision,
+        corpus=found.corpus,
+        corpus_revision=found.corpus_revision,
+        gini=found.gini,
+        languages=len(others),
+        median=float(np.median(others)) if others else None,
+        p90=float(np.percentile(others, 90)) if others else None,
+        highest=max(others, default=None),
+    )
+
+
+def of_tokenizer(tokenizer: Tokenizer, found: Iterable[Premium]) -> Premiums:
+    """A tokenizer and its languages as they were published."""
+    return Premiums(
+        tokenizer.name,
+        tokenizer.revision,
+        tokenizer.corpus,
+        tokenizer.corpus_revision,
+        tokenizer.gini,
+        tuple(found),
+    )

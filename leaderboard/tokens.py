@@ -1,0 +1,83 @@
+"""A snapshot -> the pages on tokenizers: the premium of every language, and what a sentence costs in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from bench.premium.plot import ordered
+from bench.premium.records import Premium
+from leaderboard.board import Board, ModelName
+from leaderboard.naming import looked_for, named
+from leaderboard.pages import (
+    CostColumn,
+    CostRow,
+    Costs,
+    CostTable,
+    PremiumRow,
+    Priced,
+    TokenizerList,
+    TokenizerPage,
+)
+from leaderboard.records import Tokenizer
+
+TOKENIZERS_BESIDE = 8
+"""So many tokenizers stand beside each other; a wider table nobody could read."""
+
+
+def tokenizer_list(board: Board) -> TokenizerList:
+    """The list of tokenizers."""
+    return TokenizerList(board.name, tuple(board.tokenizers().values()))
+
+
+def tokenizer(board: Board, found: Tokenizer) -> TokenizerPage:
+    """One tokenizer."""
+    premiums = board.tokenizer(found)
+    rows = tuple(PremiumRow(named(one.language), one) for one in ordered(premiums.languages))
+    return TokenizerPage(board.name, found, rows, premiums)
+
+
+def costs(board: Board, language: str = "") -> Costs:
+    """What a sentence costs, corpus by corpus: only sentences that say the same may stand beside each other."""
+    known = board.tokenizers()
+    found: dict[tuple[str, str], dict[int, dict[tuple[str, str], Premium]]] = {}
+    for number, premium in board.premiums():
+        corpus = known[number].corpus, known[number].corpus_revision
+        found.setdefault(corpus, {}).setdefault(number, {})[premium.language, premium.variety] = premium
+    priced = _priced(board)
+    return Costs(
+        board.name,
+        language,
+        tuple(_table(corpus, columns, known, priced, language) for (corpus, _), columns in sorted(found.items())),
+    )
+
+
+def _table(
+    corpus: str,
+    found: Mapping[int, Mapping[tuple[str, str], Premium]],
+    known: Mapping[int, Tokenizer],
+    priced: Mapping[tuple[str, str, str], Sequence[Priced]],
+    language: str,
+) -> CostTable:
+    shown = list(found)[:TOKENIZERS_BESIDE]
+    places = {place for number in shown for place in found[number]}
+    rows = [
+        CostRow(named(code), variety, tuple(found[number].get((code, variety)) for number in shown))
+        for code, variety in places
+        if looked_for(named(code), language)
+    ]
+    rows.sort(key=lambda row: (row.language.name.casefold(), row.language.code, row.variety))
+    columns = [
+        CostColumn(one, tuple(priced.get((one.name, one.revision, one.corpus), ())))
+        for one in (known[number] for number in shown)
+    ]
+    return CostTable(corpus, tuple(columns), len(found) - len(shown), tuple(rows))
+
+
+def _priced(board: Board) -> dict[tuple[str, str, str], list[Priced]]:
+    """The models with a price by the tokenizers that their runs name."""
+    made: dict[tuple[str, str, str], list[Priced]] = {}
+    for model in board.models():
+        prices = {key: run.price for run in model.runs for key in run.tokenizers if run.price is not None}
+        for key, price in prices.items():
+            made.setdefault(key, []).append(Priced(ModelName(model.slug, model.name, model.baseline), price))
+    return made

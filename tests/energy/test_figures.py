@@ -1,0 +1,151 @@
+"""What windows come to."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+from scipy import stats
+
+from bench.energy.figures import figures, log_interval
+from bench.energy.reasons import FATAL, UNRANKED
+from bench.energy.records import Share, Stretch, Work
+from bench.statistics import t_quantile
+from tests.energy.windows import ENGLISH, YORUBA, measured, window
+
+
+def test_a_request_costs_its_tokens_at_the_steady_rate() -> None:
+    found = figures(measured(YORUBA, 3000.0, 3030.0, 2970.0))[YORUBA]
+    # 3 J a token; 20 tokens an answer.
+    assert found.joules_per_request == pytest.approx(60.0)
+    assert found.output_tokens_per_joule == pytest.approx(1 / 3)
+    assert found.output_tokens_per_request == 20
+    assert found.words_per_request == 16
+    assert (found.provenance, found.scope, found.windows) == ("measured", "gpu_board", 3)
+    assert found.whole_joules_per_request == pytest.approx((3000 * 4 / 3 + 500) / 100)
+    assert found.rank_reason == ""
+    assert found.low is not None
+    assert found.high is not None
+    assert found.low < 60 < found.high
+
+
+def test_the_interval_is_students_on_logarithms() -> None:
+    values = [60.0, 61.0, 63.5]
+    logs = [math.log(value) for value in values]
+    expected = stats.t.ppf(0.975, 2) * stats.sem(logs)
+    low, high = log_interval(values)
+    assert low is not None
+    assert high is not None
+    assert math.log(high / low) / 2 == pytest.approx(expected, rel=1e-3)
+    assert log_interval([60.0]) == (None, None)
+    for count in range(2, 15):
+        one, other = log_interval([math.exp(0.01 * number) for number in range(count)])
+        assert one is not None
+        assert other is not None
+        half = stats.t.ppf(0.975, count - 1) * stats.sem([0.01 * number for number in range(count)])
+        assert math.log(other / one) / 2 == pytest.approx(half, rel=1e-3)
+    assert t_quantile(9.0) == pytest.approx(stats.t.ppf(0.975, 9), abs=2e-5)
+
+
+@pytest.mark.parametrize("code", FATAL)
+def test_no_fatal_code_leaves_a_figure(code: str) -> None:
+    windows = measured(YORUBA, 3000.0, 3000.0, 3000.0, reasons=(code,))
+    found = figures(windows)[YORUBA]
+    assert found.provenance == "none"
+    assert found.joules_per_request is None
+    assert found.output_tokens_per_joule is None
+    assert found.reasons["energy"] == code
+    # A reading that has no joules says so even where the window forgot to.
+    forgot = [replace(one, reasons=()) if one.subject == YORUBA else one for one in measured(YORUBA, 3000.0)]
+    [bare] = [one for one in forgot if one.subject == YORUBA]
+    assert bare.steady is not None
+    none = replace(bare, steady=Stretch(replace(bare.steady.reading, joules=None, reasons=(code,)), bare.steady.work))
+    assert figures([none])[YORUBA].reasons["energy"] == code
+
+
+@pytest.mark.parametrize(
+    "code", [code for code in UNRANKED if code in ("runaway", "batch_unverified", "external_meter")]
+)
+def test_what_is_not_ranked_keeps_its_figure(code: str) -> None:
+    found = figures(measured(YORUBA, 3000.0, 3000.0, 3000.0, reasons=(code,)))[YORUBA]
+    assert found.joules_per_request == pytest.approx(60)
+    assert found.rank_reason == code
+
+
+def test_drift_few_repeats_and_scatter_are_not_ranked() -> None:
+    steady = measured(YORUBA, 3000.0, 3000.0, 3000.0)
+    warmer = [*steady[:-1], window(ENGLISH, kind="sentinel", number=4, joules=2100.0)]
+    assert figures(warmer)[YORUBA].rank_reason == "drift"
+    assert figures(steady[:-1])[YORUBA].rank_reason == "no_sentinel"
+    assert figures(measured(YORUBA, 3000.0, 3000.0))[YORUBA].rank_reason == "too_few_repeats"
+    assert figures(measured(YORUBA, 3000.0, 3300.0, 3600.0))[YORUBA].rank_reason == "repeats_vary"
+    alone = figures([window()])[YORUBA]
+    assert (alone.low, alone.reasons["joules_per_request_low"]) == (None, "one_window")
+
+
+def test_one_bad_window_of_several_is_left_out() -> None:
+    windows = measured(YORUBA, 3000.0, 3000.0, 3000.0)
+    windows.append(window(YORUBA, joules=9e9, number=9, reasons=("throttled",)))
+    found = figures(windows)[YORUBA]
+    assert found.joules_per_request == pytest.approx(60)
+    assert found.windows == 3
+
+
+def test_what_writes_nothing_is_counted_by_its_requests() -> None:
+    found = figures([window(output=0, joules=3000.0, requests=50)])[YORUBA]
+    assert found.joules_per_request == 60
+    assert (found.output_tokens_per_joule, found.reasons["output_tokens_per_joule"]) == (None, "no_output_tokens")
+    unknown = figures([window(output=None, joules=3000.0, requests=50)])[YORUBA]
+    assert unknown.joules_per_request == 60
+    assert unknown.reasons["output_tokens_per_joule"] == "tokens_unknown"
+
+
+def test_nothing_done_is_no_energy_of_a_request() -> None:
+    found = figures([window(output=0, requests=0)])[YORUBA]
+    assert found.joules_per_request is None
+    assert found.reasons["energy"] == "no_valid_window"
+
+
+def test_only_the_setup_that_was_measured_last_counts() -> None:
+    old = measured(YORUBA, 9000.0, 9000.0, 9000.0, setup="another card")
+    found = figures([*old, *measured(YORUBA, 3000.0, 3000.0, 3000.0)])[YORUBA]
+    assert found.joules_per_request == pytest.approx(60)
+
+
+def test_a_subject_that_was_only_mixed_is_attributed_and_not_ranked() -> None:
+    """Costs of 100 W, 1 J for a token of a prompt and 2 J for one of an answer, told apart from eight windows."""
+    thai = replace(YORUBA, language="tha_Thai")
+
+    def work(prompt: int, output: int) -> Work:
+        return Work(10, prompt, output, words=10, context_steps=0.0)
+
+    windows = []
+    for number in range(8):
+        shares = (
+            Share(YORUBA, work(100 * (number + 1), 500 + 90 * number**2)),
+            Share(thai, work(700 - 50 * number, 300 + 17 * number)),
+        )
+        prompt = sum(share.work.prompt_tokens or 0 for share in shares)
+        output = sum(share.work.output_tokens or 0 for share in shares)
+        seconds = 20.0 + number % 3
+        reading = window().whole.reading
+        whole = Stretch(
+            replace(reading, seconds=seconds, joules=100 * seconds + prompt + 2 * output), work(prompt, output)
+        )
+        windows.append(window(kind="mixed", number=number, whole=whole, shares=shares))
+    found = figures(windows)
+    assert {found[YORUBA].provenance, found[thai].provenance} == {"attributed"}
+    assert found[YORUBA].rank_reason == "not_validated"
+    total = math.fsum(one.whole.reading.joules or 0 for one in windows)
+    parts = [(found[subject].joules_per_request or 0) * 80 for subject in (YORUBA, thai)]
+    assert math.fsum(parts) == pytest.approx(total, rel=1e-6)
+    # Measured apart, it is measured.
+    assert figures([*windows, *measured(YORUBA, 3000.0)])[YORUBA].provenance == "measured"
+
+
+def test_a_mixed_window_without_joules_attributes_nothing() -> None:
+    whole = Stretch(replace(window().whole.reading, joules=None, reasons=("gpu_lost",)), window().whole.work)
+    shares = (Share(YORUBA, window().whole.work),)
+    found = figures([window(kind="mixed", whole=whole, shares=shares)])[YORUBA]
+    assert (found.joules_per_request, found.provenance, found.reasons["energy"]) == (None, "none", "gpu_lost")
