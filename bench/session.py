@@ -17,15 +17,15 @@ import tasks
 from bench import prompting, scoring, summary
 from bench.backend import Model, Remembering, worded
 from bench.energy import agenda, keeping, measuring
-from bench.energy.cells import Energy, energy, with_energy
+from bench.energy.cells import with_energy
 from bench.energy.measuring import Instruments, setup_of
 from bench.energy.mixed import Context, Metered, subject_of
 from bench.energy.own_premiums import premiums_of
 from bench.execution import NO_BOUNDS, Bounds, Outcome, Totals, execute
 from bench.plan import ENGLISH, Block, Style, requests
-from bench.premium.files import from_json, to_json
+from bench.premium.files import to_json
 from bench.records import BenchError, Mode, Request, Response, UsageError
-from bench.runfile import Identity, Place, Planned, RunFile, SampleFacts, reading
+from bench.runfile import Identity, Place, Planned, RunFile, SampleFacts
 from bench.watch import Watch, unwatched
 from tasks import DataError, Sample, Task, Variety
 
@@ -256,7 +256,7 @@ def rescore(run: RunFile, blocks: Iterable[Block] = (), watch: Watch = unwatched
     manifest = run.manifest()
     rotation = prompting.rotation(manifest["decoding"])
     currency = manifest.get("price", {}).get("currency", "")
-    known = energy_of(run)
+    known = keeping.known(run)
     at_hand = {_about(block): block for block in blocks}
     places, count = run.places(), 0
     with watch(f"{manifest['model']} (scoring)", len(places)) as progress, run.rescoring() as keep:
@@ -269,14 +269,6 @@ def rescore(run: RunFile, blocks: Iterable[Block] = (), watch: Watch = unwatched
                 count += len(cells)
             progress(done)
     return count
-
-
-def energy_of(run: RunFile) -> Energy:
-    """What a run's windows and premiums come to. Raises `UsageError` for a file in which they do not read as such."""
-    manifest = run.manifest()
-    with reading(run.path):
-        premiums = [from_json(one) for one in manifest.get("premiums", [])]
-        return energy(keeping.windows(run), premiums, manifest.get("energy", {}).get("unmeasured", ""))
 
 
 def _group(

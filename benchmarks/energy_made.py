@@ -71,7 +71,8 @@ def sentences(folder: Path, codes: Sequence[str], count: int) -> Path:
             writer = csv.writer(file)
             writer.writerow(("id", "text"))
             writer.writerows((number, of_english[one]) for number, one in enumerate(chosen))
-    for variety in varieties:
+    # English is read beside the corpus's first language, wherever no other is asked for.
+    for variety in (corpus.varieties[0], *varieties):
         for path in corpus.task.source.fingerprint(variety, "test"):
             target = folder / "data" / corpus.task.source.dataset / path
             target.parent.mkdir(parents=True, exist_ok=True)

@@ -55,8 +55,10 @@ def report(specs: list[str], folder: Path) -> None:
         seconds, made = timed(lambda tokenizer=tokenizer: premium.premiums(tokenizer, corpus))
         gini = -1.0 if made.gini is None else made.gini
         print(f"{Path(spec).name:<34} {seconds:6.1f} s {sentences / seconds:9,.0f} sentences/s   Gini {gini:.3f}")
+    computed = time.process_time()
     seconds, _ = timed(lambda: premium.compare(tokenizers, corpus))
-    print(f"{'the four together':<34} {seconds:6.1f} s   wanted: under {WANTED:.0f} s")
+    computed = time.process_time() - computed  # of all cores together; on a busy machine it is what can be compared
+    print(f"{'the four together':<34} {seconds:6.1f} s, {computed:.1f} s of processor   wanted: under {WANTED:.0f} s")
     against_transformers(folder / "bpe", corpus)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -48,11 +48,22 @@ class PremiumRange:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A headline cell with its model's number and, where it has energy, its ranks by figure."""
+    """A headline cell with energy, its model's number, and its ranks by figure."""
 
     model: int
     cell: Cell
     ranks: Mapping[str, EnergyRank]
+
+
+@dataclass(frozen=True, slots=True)
+class Unmeasured:
+    """A headline cell without energy: its model's number, its place, and the reason code."""
+
+    model: int
+    task: str
+    version: str
+    language: str
+    reason: str
 
 
 class Board:
@@ -135,36 +146,36 @@ class Board:
 
     def energy_of_board(self) -> Iterator[Measured]:
         """Every headline cell that has energy."""
-        return self._energy("energy_provenance != 'none'")
+        return self._energy("TRUE")
 
     def energy_of_language(self, code: str) -> Iterator[Measured]:
-        """Every headline cell of a language."""
+        """Every headline cell of a language that has energy."""
         return self._energy("language = ?", code)
 
     def energy_of_model(self, slug: str) -> Iterator[Measured]:
-        """Every headline cell of a model."""
+        """Every headline cell of a model that has energy."""
         return self._energy("model_id = (SELECT id FROM models WHERE slug = ?)", slug)
 
     def _energy(self, where: str, *values: str) -> Iterator[Measured]:
-        where = f"headline AND {where}"
+        where = f"headline AND energy_provenance != 'none' AND {where}"
         ranks: dict[int, dict[str, EnergyRank]] = {}
         found = f"SELECT * FROM energy_ranks WHERE cell IN (SELECT id FROM cells WHERE {where})"  # noqa: S608 - as below
         for rank in (EnergyRank(*row) for row in self._connection.execute(found, values)):
             ranks.setdefault(rank.cell, {})[rank.figure] = rank
         order = "ORDER BY task, task_version, language, variety, model_id"
         for row in self._connection.execute(f"SELECT * FROM cells WHERE {where} {order}", values):  # noqa: S608 - as below
-            yield Measured(row["model_id"], store.cell_of(row), ranks.get(row["id"], {}))
+            yield Measured(row["model_id"], store.cell_of(row), ranks[row["id"]])
 
-    def without_energy(self, codes: Iterable[str]) -> list[tuple[int, str, str, str, int]]:
-        """Model, task, version, reason code and number of the headline cells without energy in these languages."""
+    def without_energy(self, *, model: str | None = None, language: str | None = None) -> list[Unmeasured]:
+        """Which headline cells have no energy, and why: those of one model or language where one is named."""
         said = ", ".join(f"json_extract(reasons, '$.{name}')" for name in GENERAL_REASONS)
         rows = self._connection.execute(
-            f"SELECT model_id, task, task_version, coalesce({said}, 'not_stated') AS why, count(*) FROM cells"  # noqa: S608 - as below
-            " WHERE headline AND energy_provenance = 'none' AND language IN (SELECT value FROM json_each(?))"
-            " GROUP BY model_id, task, task_version, why",
-            (json.dumps(sorted(codes)),),
+            f"SELECT DISTINCT model_id, task, task_version, language, coalesce({said}, 'not_stated') FROM cells"  # noqa: S608 - as below
+            " WHERE headline AND energy_provenance = 'none' AND language = coalesce(?, language)"
+            " AND model_id IN (SELECT id FROM models WHERE slug = coalesce(?, slug))",
+            (language, model),
         )
-        return [tuple(row) for row in rows]
+        return [Unmeasured(*row) for row in rows]
 
     def languages(self) -> list[str]:
         """The codes of all languages that have cells."""

@@ -12,6 +12,8 @@ from pathlib import Path
 import msgspec
 
 import tasks
+from bench.energy import keeping
+from bench.energy.cells import check as check_windows
 from bench.prompting import rotation
 from bench.records import BenchError, Cell, UsageError
 from bench.runfile import Identity, RunFile, reading
@@ -146,6 +148,7 @@ def _collect(path: Path, run: RunFile) -> Contribution:
             published[key(cell)] = Published(_without_value(cell), None)
         else:
             published[key(cell)] = Published(cell, scored)
+    check_windows(cells, keeping.known(run), path)
     check_writable(identity, facts, stamps, published.values())
     return Contribution(path, identity, facts, tuple(declared.values()), stamps, published, tuple(withheld), kept)
 

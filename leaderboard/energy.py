@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 
-from leaderboard.board import Board, Measured, ModelName
-from leaderboard.efficiency import EQUIVALENT, PER_CORRECT, missing
+from leaderboard.board import Board, Measured, ModelName, Unmeasured
+from leaderboard.efficiency import EQUIVALENT, PER_CORRECT
 from leaderboard.naming import looked_for, named
-from leaderboard.pages import Energy, EnergyPage, EnergyRow, EnergyTable, NoEnergy
+from leaderboard.pages import Energy, EnergyPage, EnergyRow, EnergyTable, LanguageName, NoEnergy
 from leaderboard.records import TaskFacts
 
 Tasks = Mapping[tuple[str, str], TaskFacts]
@@ -16,49 +15,44 @@ Tasks = Mapping[tuple[str, str], TaskFacts]
 
 def page(board: Board, language: str = "") -> EnergyPage:
     """All energy of the board; that of the languages that answer to `language`, where something is looked for."""
-    names, tasks = board.model_names(), _tasks(board)
     codes = {code for code in board.languages() if looked_for(named(code), language)}
-    found = [each for each in board.energy_of_board() if each.cell.language in codes]
-    without = [
-        NoEnergy(names[number], tasks[task, version], why, count)
-        for number, task, version, why, count in board.without_energy(codes)
-    ]
-    return EnergyPage(board.name, language, Energy(_tables(found, names, tasks, _by_language), _models_alone(without)))
+    found = (each for each in board.energy_of_board() if each.cell.language in codes)
+    without = [each for each in board.without_energy() if each.language in codes]
+    return EnergyPage(board.name, language, _energy(board, found, without, _by_language))
 
 
 def of_language(board: Board, code: str) -> Energy:
     """The energy in one language."""
-    return _energy(board, board.energy_of_language(code), _by_cost)
+    return _energy(board, board.energy_of_language(code), board.without_energy(language=code), _by_cost)
 
 
 def of_model(board: Board, slug: str) -> Energy:
     """The energy of one model over languages."""
-    return _energy(board, board.energy_of_model(slug), _by_language)
+    return _energy(board, board.energy_of_model(slug), board.without_energy(model=slug), _by_language)
 
 
-def _energy(board: Board, cells: Iterable[Measured], order: Callable[[EnergyRow], tuple[object, ...]]) -> Energy:
-    names, tasks, found = board.model_names(), _tasks(board), list(cells)
-    counted = Counter(
-        (each.model, each.cell.task, each.cell.task_version, missing(each.cell, "energy"))
-        for each in found
-        if each.cell.energy_provenance == "none"
-    )
-    without = [
-        NoEnergy(names[number], tasks[task, version], why, count)
-        for (number, task, version, why), count in counted.items()
+def _energy(
+    board: Board,
+    found: Iterable[Measured],
+    without: Iterable[Unmeasured],
+    order: Callable[[EnergyRow], tuple[object, ...]],
+) -> Energy:
+    names, tasks = board.model_names(), {(task.name, task.version): task for task in board.tasks()}
+    lacking: dict[tuple[int, str, str, str], set[str]] = {}
+    for each in without:
+        # A floor is a rule and no model: nobody would measure what it takes.
+        if not names[each.model].baseline:
+            lacking.setdefault((each.model, each.task, each.version, each.reason), set()).add(each.language)
+    told = [
+        NoEnergy(names[number], tasks[task, version], why, _named(codes))
+        for (number, task, version, why), codes in lacking.items()
     ]
-    having = [each for each in found if each.cell.energy_provenance != "none"]
-    return Energy(_tables(having, names, tasks, order), _models_alone(without))
+    told.sort(key=lambda each: (each.model.slug, each.task.floor, each.task.name, each.task.version, each.reason))
+    return Energy(_tables(found, names, tasks, order), tuple(told))
 
 
-def _tasks(board: Board) -> Tasks:
-    return {(task.name, task.version): task for task in board.tasks()}
-
-
-def _models_alone(without: Iterable[NoEnergy]) -> tuple[NoEnergy, ...]:
-    """A floor is a rule and no model: nobody would measure what it takes."""
-    kept = [each for each in without if not each.model.baseline]
-    return tuple(sorted(kept, key=lambda each: (each.model.slug, each.task.floor, each.task.name, each.reason)))
+def _named(codes: Iterable[str]) -> tuple[LanguageName, ...]:
+    return tuple(sorted(map(named, codes), key=lambda language: (language.name.casefold(), language.code)))
 
 
 def _tables(

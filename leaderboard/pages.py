@@ -150,12 +150,12 @@ class EnergyTable:
 
 @dataclass(frozen=True, slots=True)
 class NoEnergy:
-    """Results of one model without any figure of energy, and the reason code that they share."""
+    """A model's task without any figure of energy, the reason code, and in which languages that is so."""
 
     model: ModelName
     task: TaskFacts
     reason: str
-    results: int
+    languages: tuple[LanguageName, ...]
 
 
 @dataclass(frozen=True, slots=True)

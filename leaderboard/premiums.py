@@ -7,14 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from bench.premium.files import from_json, read
 from bench.premium.records import Premium, Premiums
+from bench.premium.summary import summarised
 from bench.records import UsageError
 from leaderboard.records import Tokenizer
-
-ENGLISH = "eng_Latn"
 
 Key = tuple[str, str, str]
 """Tokenizer, revision, corpus."""
@@ -93,7 +90,7 @@ def _agree(one: Premiums, other: Premiums) -> bool:
 
 def tokenizer(slug: str, found: Premiums) -> Tokenizer:
     """What the list of tokenizers says of one."""
-    others = [one.premium for one in found.languages if one.premium is not None and one.language != ENGLISH]
+    summary = summarised(found)
     return Tokenizer(
         slug=slug,
         name=found.tokenizer,
@@ -101,10 +98,10 @@ def tokenizer(slug: str, found: Premiums) -> Tokenizer:
         corpus=found.corpus,
         corpus_revision=found.corpus_revision,
         gini=found.gini,
-        languages=len(others),
-        median=float(np.median(others)) if others else None,
-        p90=float(np.percentile(others, 90)) if others else None,
-        highest=max(others, default=None),
+        languages=summary.languages,
+        median=summary.median,
+        p90=summary.p90,
+        highest=summary.highest.premium if summary.highest else None,
     )
 
 

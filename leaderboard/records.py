@@ -205,8 +205,8 @@ class EnergyRank:
 class Tokenizer:
     """A tokenizer on one parallel corpus. `slug` is its address.
 
-    `median`, `p90` (nine of ten languages lie below) and `highest` are of the premiums in the `languages` that have
-    one, English left out; `gini` is that of the tokens, English included.
+    `median`, `p90` (nine of ten languages lie below) and `highest` are of the premiums in the `languages` that count,
+    without English; `gini` is that of the tokens, English included.
     """
 
     slug: str

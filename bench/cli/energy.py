@@ -65,7 +65,7 @@ def energy() -> None:
     default="auto",
     show_default=True,
     metavar="SPEC",
-    help="auto, nvml, amd, rapl, all, csv:FILE or prometheus:URL,QUERY.",
+    help="auto, nvml, amd, rapl, all, csv:FILE or prometheus:URL,METRIC.",
 )
 @click.option("--scope", type=click.Choice(["node", "wall"]), help="What an outside meter covers.")
 @click.option(
@@ -97,10 +97,11 @@ def probe(spec: str, scope: str | None, seconds: float, no_load: bool, as_json: 
         with contextlib.closing(meter):
             report = _probed(meter, clock, seconds, no_load=no_load)
     known = choose.available(clock)
+    kind = spec.partition(":")[0]  # an address may hold a password
     if as_json:
-        click.echo(json.dumps(_object(spec, known, report, missing), ensure_ascii=False))
+        click.echo(json.dumps(_object(kind, known, report, missing), ensure_ascii=False))
     else:
-        _print(spec, known, report, missing)
+        _print(kind, known, report, missing)
     return 0 if report is not None and report.passed else 1
 
 
@@ -142,11 +143,11 @@ def _load(facts: MeterFacts, clock: Clock) -> Load:
 
 
 def _object(
-    spec: str, known: Sequence[tuple[str, NoMeter | MeterFacts]], report: Report | None, missing: NoMeter | None
+    kind: str, known: Sequence[tuple[str, NoMeter | MeterFacts]], report: Report | None, missing: NoMeter | None
 ) -> dict[str, Any]:
     return {
         "meters": [_meter(name, found) for name, found in known],
-        "probed": _meter(spec, report.facts if report else missing),
+        "probed": _meter(kind, report.facts if report else missing),
         "idle_watts": report.idle_watts if report else None,
         "checks": [asdict(check) for check in report.checks] if report else [],
         "passed": report is not None and report.passed,
@@ -170,11 +171,11 @@ def _meter(name: str, found: NoMeter | MeterFacts | None) -> dict[str, Any]:
 
 
 def _print(
-    spec: str, known: Sequence[tuple[str, NoMeter | MeterFacts]], report: Report | None, missing: NoMeter | None
+    kind: str, known: Sequence[tuple[str, NoMeter | MeterFacts]], report: Report | None, missing: NoMeter | None
 ) -> None:
     findings = [meter_finding(name, found) for name, found in known]
-    if missing is not None and spec not in {"auto", *(name for name, _ in known)}:
-        findings.append(meter_finding(spec, missing))
+    if missing is not None and kind not in {"auto", *(name for name, _ in known)}:
+        findings.append(meter_finding(kind, missing))
     width = shutil.get_terminal_size((100, 24)).columns
     click.echo("\n".join(written(findings, width)))
     click.echo()

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bench.records import UsageError
 from bench.runfile import RunFile, reading
 
 if TYPE_CHECKING:
+    from bench.energy.attribution import Phases
     from bench.energy.explaining import Checked, Control, Controlled, Entry, Explanation, Line, Missing, Setup
     from bench.energy.records import Subject
 
@@ -47,10 +47,7 @@ def report(run: Path, as_json: bool) -> None:
     from bench.energy.reasons import meaning
 
     with RunFile.read(run) as opened, reading(run):
-        try:
-            windows = keeping.windows(opened)
-        except ValueError as error:
-            raise UsageError(f"{run}: a window of energy is none: {error}; measure again into another file") from error
+        windows = keeping.windows(opened)
         manifest, cells, invocations = opened.manifest(), opened.cells(), opened.invocations()
     found = explain(windows, cells)
     model, unmeasured = manifest["model"], manifest.get("energy", {}).get("unmeasured", "")
@@ -79,6 +76,8 @@ def _print(found: Explanation, run: Path, *, scored: bool) -> None:
             _say(f"Not scored yet: `python -m bench rescore {run}` adds what needs quality and the premium.")
     if found.control:
         _print_control(found.control)
+    if found.phases:
+        _print_phases(found.phases)
     if found.costs:
         _print_costs(found)
     if found.windows:
@@ -167,20 +166,38 @@ def _numbers(entry: Entry) -> list[str]:
     ]
 
 
+def _print_phases(phases: Phases) -> None:
+    from bench.energy.reasons import meaning
+
+    if phases.prompt_joules is None or phases.token_joules is None:
+        _say(f"What a prompt takes and what a token of the answer cannot be told apart: {meaning(phases.reason)}.")
+    else:
+        _say(
+            f"From controls in English of two lengths: {digits(phases.prompt_joules)} J for a prompt, "
+            f"{digits(phases.token_joules)} J for each token of the answer."
+        )
+    click.echo()
+
+
 def _print_control(control: Control) -> None:
     from bench.cli.tables import print_table
     from bench.energy.explaining import EQUAL
     from bench.energy.reasons import meaning
 
     def row(one: Controlled) -> tuple[str, ...]:
-        per_token = digits(one.joules_per_token) if one.joules_per_token is not None else meaning(one.reason)
-        lengths = (digits(one.prompt_tokens), digits(one.output_tokens))
-        return (one.language, f"{one.windows:,}", *lengths, per_token, digits(one.relative))
+        numbers = (one.prompt_tokens, one.output_tokens, one.joules_per_token, one.relative)
+        return (one.language, f"{one.windows:,}", *map(digits, numbers))
 
     columns = {"language": False, **dict.fromkeys(("windows", "prompt tokens", "output tokens"), True)}
     columns |= {"J/token": True, "over the mean": True}
     print_table(columns, [row(one) for one in control.languages], "Fixed-length control", 1)
     click.echo()
+    lost: dict[str, list[str]] = {}
+    for one in control.languages:
+        if one.joules_per_token is None:
+            lost.setdefault(one.reason, []).append(one.language)
+    for reason, where in lost.items():
+        _say(f"No control: {meaning(reason)}: {_listed(where)}.")
     if control.equal is None:
         _say(f"Whether a token costs the same in every language cannot be told: {meaning(control.reason)}.")
     elif control.equal:

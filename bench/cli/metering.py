@@ -59,7 +59,7 @@ class Metering:
             return
         from bench.backend import Measurable
         from bench.energy import agenda
-        from bench.energy.choose import open_meter
+        from bench.energy.choose import Gpus, open_meter
         from bench.energy.clock import RealClock
         from bench.energy.measuring import Instruments
         from bench.energy.meter import NoMeter
@@ -73,7 +73,9 @@ class Metering:
             )
             return
         try:
-            meter = open_meter(options.meter, clock, scope=options.scope, devices=options.devices)
+            allowed = tuple(int(process) for process in (options.processes or "").split(",") if process)
+            gpus = Gpus(options.devices, allowed)
+            meter = open_meter(options.meter, clock, scope=options.scope, gpus=gpus)
         except NoMeter as error:
             yield self._without(str(error), meaning(str(error)), error.mend)
             return

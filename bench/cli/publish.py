@@ -25,19 +25,22 @@ board_option = click.option(
 
 
 @click.command()
-@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN...")
+@click.argument("files_made", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN|PREMIUMS...")
 @board_option
 @click.option("--json", "as_json", is_flag=True, help="Print what was done as one JSON object.")
 @declarations
-def publish(runs: tuple[Path, ...], board: Path, as_json: bool, files: tuple[str, ...]) -> None:
+def publish(files_made: tuple[Path, ...], board: Path, as_json: bool, files: tuple[str, ...]) -> None:
     """Makes a snapshot of runs for the leaderboard, and makes it current.
 
-    Models that are on the board already stay; one that is published again is replaced.
+    Models that are on the board already stay; one that is published again is replaced. Files of tokenizer premiums,
+    FILE.premium.json as `tokens --output` writes them, are published beside runs or alone.
     """
+    from bench.premium.files import SUFFIX
     from leaderboard.snapshot import publish as make
 
     add_declarations(files)
-    info = make(runs, board)
+    premiums = [path for path in files_made if path.name.endswith(SUFFIX)]
+    info = make([path for path in files_made if path not in premiums], board, premiums)
     if as_json:
         json.dump({**asdict(info), "path": str(info.path)}, sys.stdout, ensure_ascii=False)
         sys.stdout.write("\n")
@@ -66,7 +69,10 @@ def _report(info: Info, board: Path) -> None:
         )
         for model in info.published
     ]
-    print_table({"model": False, "address": False, "": False, "results": True, "languages": True}, rows)
+    if rows:
+        print_table({"model": False, "address": False, "": False, "results": True, "languages": True}, rows)
+    for address in info.premiums:
+        click.echo(f"tokenizer premiums: /tokens/{address}")
     left_out: dict[tuple[str, str], dict[str, None]] = {}
     for one in info.withheld:
         place = f"{one.language}{one.variety and '-' + one.variety} ({one.errors} of {one.asked} without an answer)"

@@ -17,10 +17,9 @@ if TYPE_CHECKING:
     from bench.premium.counting import Tokenizer
     from bench.premium.records import Premiums
 
-CONTROLS = ("bytes", "codepoints")
 PICTURE = ".svg"
-FILES = ("hf", "vllm", "sp", "tiktoken")
 USUAL = ("tokenizer.json", "tokenizer.model")
+"""What many tokenizers' files are called, so that it names none."""
 
 
 @click.command()
@@ -89,11 +88,12 @@ def tokens(
     from bench.premium.files import SUFFIX
     from bench.premium.premium import compare
     from bench.premium.texts import corpus
+    from bench.premium.tokenizers import CONTROLS
 
     if as_json and as_csv:
         raise UsageError("--json and --csv exclude each other")
     chosen = list(dict.fromkeys(models or CONTROLS))
-    names = {given: _published(given) for given in chosen}
+    names = _names(chosen)
     files = _targets(names, name, output, "--output", SUFFIX)
     pictures = _targets(names, name, plot, "--plot", PICTURE)
     use_mirror(data)
@@ -123,6 +123,18 @@ def _print(found: Sequence[Premiums], sort: str, *, as_json: bool, as_csv: bool,
             click.echo(str(path))
 
 
+def _names(chosen: Iterable[str]) -> dict[str, str]:
+    """Tokenizer as given -> its name in results. Raises `UsageError` where two could not be told apart there."""
+    names: dict[str, str] = {}
+    for given in chosen:
+        name = _published(given)
+        same = next((one for one, known in names.items() if known == name), None)
+        if same is not None:
+            raise UsageError(f"{same} and {given} would both be called {name}; count them apart")
+        names[given] = name
+    return names
+
+
 def _published(given: str) -> str:
     """A tokenizer's name as results have it: of a file its own name, not its place on somebody's machine.
 
@@ -130,12 +142,13 @@ def _published(given: str) -> str:
     """
     from bench.cards.facts import published
     from bench.cards.file import resolve
+    from bench.premium.tokenizers import PROVIDERS
 
     name = resolve(given).name
     provider, _, rest = name.partition(":")
     path, comma, pattern = rest.partition(",") if provider == "tiktoken" else (rest, "", "")
     place = Path(path.strip()).expanduser()
-    if provider not in FILES or not place.is_file():
+    if provider not in PROVIDERS or not place.is_file():
         return published(name)
     whole = place.absolute()
     known = whole.parent.name if whole.name in USUAL else whole.name
@@ -173,6 +186,7 @@ def _open(chosen: Iterable[str], options: Iterable[str], opened: contextlib.Exit
     Raises `UsageError`.
     """
     from bench.cli.run import model_options
+    from bench.premium.tokenizers import CONTROLS
 
     chosen = list(chosen)
     given = model_options(options)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bench.backend import Model, ModelStopped, Tokenizing
 from bench.energy.measuring import Agenda
 from bench.energy.mixed import subject_of
 from bench.energy.options import Options
-from bench.energy.records import Subject
+from bench.energy.records import PROMPT_ONLY, Subject
 from bench.energy.schedule import schedule, seconds_needed
 from bench.plan import Block
 from bench.premium import texts
@@ -45,6 +46,7 @@ def expected(blocks: Sequence[Block], model: Model, options: Options) -> tuple[i
     subjects = [Subject(block.task.name, block.variety.language, block.variety.variety) for block in every]
     controlled = options.control and model.capabilities.exact and isinstance(model, Tokenizing)
     control = list(dict.fromkeys(replace(subject, task="") for subject in subjects)) if controlled else []
+    control += [replace(subject, mode=PROMPT_ONLY) for subject in control if subject.language == ENGLISH]
     sentinel = next((subject for subject in subjects if subject.language == ENGLISH), subjects[0])
     slots = schedule(subjects, sentinel, control, options, [])
     return len(slots), seconds_needed(slots, options)
@@ -120,33 +122,41 @@ def _controls(
         if control in made:
             continue
         try:
-            prompts = _passages(model, subject, options)
+            prompts = _passages(model, _sentences(subject, {one.language for one in asked}), options)
         except (UsageError, ModelStopped):  # a control is no reason to end a run: the report says that there is none
             continue
         if prompts:
-            made[control] = [
-                replace(
-                    pattern,
-                    id=f"control/{subject.language}/{subject.variety}/{number}",
-                    language=subject.language,
-                    variety=subject.variety,
-                    mode="generate",
-                    prompt=prompt,
-                    continuations=(),
-                    options=(),
-                    max_tokens=options.control_tokens,
-                    stop=(),
-                    input=prompt,
-                    exact=True,
-                )
-                for number, prompt in enumerate(prompts)
-            ]
-    return made if len(made) > 1 else {}
+            made[control] = _exactly(pattern, control, prompts, options.control_tokens)
+            if subject.language == ENGLISH:
+                # The same prompts with answers of one token: what is left of their energy is the prompt's.
+                short = replace(control, mode=PROMPT_ONLY)
+                made[short] = _exactly(pattern, short, prompts, 1)
+    return made if len({subject.language for subject in made}) > 1 else {}
 
 
-def _passages(model: Tokenizing, subject: Subject, options: Options) -> list[str]:
-    """Texts of the language, each of just so many tokens; none where no corpus here has the language."""
-    sentences = _sentences(subject)
+def _exactly(pattern: Request, control: Subject, prompts: Sequence[str], max_tokens: int) -> list[Request]:
+    """A request for each prompt whose answer has just so many tokens."""
+    return [
+        replace(
+            pattern,
+            id=f"control/{control.language}/{control.variety}/{max_tokens}/{number}",
+            language=control.language,
+            variety=control.variety,
+            mode="generate",
+            prompt=prompt,
+            continuations=(),
+            options=(),
+            max_tokens=max_tokens,
+            stop=(),
+            input=prompt,
+            exact=True,
+        )
+        for number, prompt in enumerate(prompts)
+    ]
+
+
+def _passages(model: Tokenizing, sentences: Sequence[str], options: Options) -> list[str]:
+    """Texts of just so many tokens, from consecutive sentences; none where there are no sentences."""
     wanted = options.control_tokens
     passages: list[str] = []
     at = 0
@@ -161,15 +171,20 @@ def _passages(model: Tokenizing, subject: Subject, options: Options) -> list[str
     return passages
 
 
-def _sentences(subject: Subject) -> list[str]:
+def _sentences(subject: Subject, asked: Collection[str]) -> list[str]:
+    """Texts of a language from the first corpus here that has it; English ones stand beside any language's."""
     for name in texts.CORPORA:
-        try:
-            corpus = texts.corpus(name)
-            if subject.language == ENGLISH:
-                return corpus.pairs(corpus.varieties[0]).english
-            for variety in corpus.varieties:
-                if (variety.language, variety.variety) == (subject.language, subject.variety) and not variety.flaw:
-                    return corpus.pairs(variety).texts
-        except UsageError:
-            continue  # its data are not here
+        corpus = texts.corpus(name)
+        mine = [one for one in corpus.varieties if (one.language, one.variety) == (subject.language, subject.variety)]
+        if subject.language == ENGLISH:
+            # A mirror may hold some languages only: those of the run are the likeliest.
+            likely = [one for one in corpus.varieties if one.language in asked]
+            mine = [*likely, *corpus.varieties[:1]]
+        for variety in mine:
+            with contextlib.suppress(UsageError):  # its data are not here
+                pairs = corpus.pairs(variety)
+                if subject.language == ENGLISH:
+                    return pairs.english
+                if not variety.flaw:
+                    return pairs.texts
     return []

@@ -54,7 +54,7 @@ def energy(windows: Sequence[Window], premiums: Sequence[Premiums], unmeasured: 
     known: dict[tuple[str, str], float] = {}
     for corpus in sorted(premiums, key=lambda one: CORPORA.index(one.corpus) if one.corpus in CORPORA else 99):
         for one in corpus.languages:
-            if one.premium is not None:
+            if one.premium is not None and "text" not in one.reasons:
                 known.setdefault((one.language, one.variety), one.premium)
     parallel = frozenset(window.subject for window in windows if "parallel_prompts" in window.notes)
     return Energy(figures(windows), known, parallel, unmeasured)
@@ -154,7 +154,7 @@ RIGHT_OR_WRONG = frozenset({"accuracy", "exact_match", "answer_match", "obeyed",
 def _per_words(cell: Cell, found: Figures) -> Part:
     assert found.joules_per_request is not None
     if found.words_per_request is None:
-        return {}, {"joules_per_1000_words": "not_generated" if cell.mode != "generate" else "no_word_breaks"}
+        return {}, {"joules_per_1000_words": "no_output_tokens" if cell.mode != "generate" else "no_word_breaks"}
     if found.words_per_request <= 0:
         return {}, {"joules_per_1000_words": "no_words"}
     return {"joules_per_1000_words": found.joules_per_request / found.words_per_request * 1000}, {}

@@ -77,11 +77,11 @@ def t1_counter(times: Sequence[float], joules: Sequence[float | None], facts: Me
     """T1: a counter that was read often never falls, and moves at its usual pace.
 
     `joules` are what it counted since some moment, at `times` in seconds. What is found is the median time between two
-    moves. A processor's counter may move faster than a GPU's.
+    moves. Other counters than NVIDIA's may move faster.
     """
     lowest, highest = UPDATE_SECONDS
-    gpu = facts.scope in GPU_SCOPES
-    limit = f"{lowest:g} to {highest:g} s" if gpu else f"up to {highest:g} s"
+    nvidia = facts.api.startswith("nvml")
+    limit = f"{lowest:g} to {highest:g} s" if nvidia else f"up to {highest:g} s"
     known = [value for value in joules if value is not None]
     if not joules:
         return Check("T1", False, None, limit, "the counter did not move")
@@ -95,7 +95,7 @@ def t1_counter(times: Sequence[float], joules: Sequence[float | None], facts: Me
     period = median(later - earlier for earlier, later in pairwise(moves))
     sure = median(later - earlier for earlier, later in pairwise(times))  # a move is seen at the next reading
     detail = f"moved {len(moves)} times in {len(times)} readings"
-    return Check("T1", (lowest - sure if gpu else 0.0) <= period <= highest + sure, period, limit, detail)
+    return Check("T1", (lowest - sure if nvidia else 0.0) <= period <= highest + sure, period, limit, detail)
 
 
 def t2_cross(readings: Sequence[Reading]) -> Check:
@@ -149,7 +149,7 @@ def t4_additive(parts: Sequence[Reading], whole: Reading, period: float | None) 
 
 def idle_watts(reading: Reading, facts: MeterFacts) -> float | None:
     """Mean power of an idle stretch: by power readings where there are any, for counters are off at idle."""
-    if facts.method == "counter" and reading.cross is not None and reading.joules is not None and reading.seconds > 0:
+    if facts.method == "counter" and reading.cross is not None and reading.seconds > 0:
         return reading.cross / reading.seconds
     return reading.watts
 

@@ -9,7 +9,7 @@ from bench.energy.meter import Mark, Meter
 from bench.energy.records import MeterFacts, Reading, Scope
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class CombinedMeter:
     """Reads its meters one after another. What one of them does not know, nobody knows of the sum."""
 

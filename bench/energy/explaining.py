@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from math import fsum
 from statistics import fmean
 
-from bench.energy.attribution import Costs, attributed, fit
+from bench.energy.attribution import Costs, Phases, attributed, fit, phase_split
 from bench.energy.cells import FIELDS, subject_of
 from bench.energy.figures import figures, joules_per_token, latest_setup
 from bench.energy.reasons import FATAL
-from bench.energy.records import Figures, Method, Scope, Stretch, Subject, Window
+from bench.energy.records import PROMPT_ONLY, Figures, Method, Scope, Stretch, Subject, Window
 from bench.energy.schedule import is_valid
 from bench.records import Cell
 
@@ -124,6 +124,7 @@ class Explanation:
     windows: tuple[Line, ...]
     entries: tuple[Entry, ...]
     control: Control | None
+    phases: Phases | None
     costs: Costs | None
     checks: tuple[Checked, ...]
     missing: tuple[Missing, ...]
@@ -133,12 +134,15 @@ def explain(windows: Sequence[Window], cells: Sequence[Cell] = ()) -> Explanatio
     """Windows in the order of measuring, and cells of the same run, if it is scored."""
     latest = [window for window in windows if window.setup == latest_setup(windows)]
     made = attributed(windows)
-    controls = [window for window in latest if window.kind == "control"]
+    controls = [one for one in latest if one.kind == "control" and one.subject.mode != PROMPT_ONLY]
+    short = [one for one in latest if one.kind == "control" and one.subject.mode == PROMPT_ONLY]
+    long = [one for one in controls if short and one.subject.language == short[0].subject.language]
     return Explanation(
         setups=tuple(_setup([one for one in windows if one.setup == name]) for name in _setups(windows)),
         windows=tuple(_line(window) for window in made),
         entries=tuple(_entries(latest, cells)),
         control=control(controls) if controls else None,
+        phases=phase_split(short, long) if short else None,
         costs=fit(latest) if any(window.kind == "mixed" for window in latest) else None,
         checks=tuple(_checks(made)),
         missing=tuple(_missing(cells)),
@@ -221,7 +225,7 @@ def _setup(windows: Sequence[Window]) -> Setup:
 def _idle_watts(window: Window) -> float | None:
     """By power readings where there are any: energy counters are known to be off at idle."""
     reading = window.whole.reading
-    if window.method == "counter" and reading.cross is not None and reading.joules is not None and reading.seconds > 0:
+    if window.method == "counter" and reading.cross is not None and reading.seconds > 0:
         return reading.cross / reading.seconds
     return reading.watts
 

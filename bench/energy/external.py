@@ -14,11 +14,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
-from typing import Protocol
+from typing import Literal, Protocol
 
 from bench.energy.clock import Clock
 from bench.energy.meter import LONGEST_GAP, Mark, NoMeter
-from bench.energy.records import Device, MeterFacts, Reading, Scope
+from bench.energy.records import Device, MeterFacts, Reading
 
 MOST_WATTS = 1e6
 """A reading above is not in watts."""
@@ -31,6 +31,8 @@ PERIODS = 3
 POLL_SECONDS = 0.25
 STEPPED_SECONDS, STEPPED_SHARE = 0.5, 0.01
 """By how much Unix time and the clock that never steps may differ over a stretch (InferenceX)."""
+
+OutsideScope = Literal["node", "wall"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,7 @@ class Source(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ExternalMeter:
     """Adds up an outside meter's readings between marks."""
 
@@ -113,7 +115,9 @@ class ExternalMeter:
         return Reading(seconds, None if reasons else joules, tuple(dict.fromkeys(reasons)), slow), arrived
 
 
-def open_external(clock: Clock, source: Source, scope: Scope, unix: Callable[[], float] = time.time) -> ExternalMeter:
+def open_external(
+    clock: Clock, source: Source, scope: OutsideScope, unix: Callable[[], float] = time.time
+) -> ExternalMeter:
     """The meter of a source whose readings cover `scope`.
 
     Raises `NoMeter`: `external_absent` where there are no readings or only old ones, `external_unreadable` where they

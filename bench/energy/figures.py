@@ -85,16 +85,9 @@ def _measured(group: Sequence[Window], drifts: dict[int, str]) -> Figures:
     low, high = log_interval(values)
     variation = stdev(values) / mean if len(values) > 1 else None
     reasons = {} if low is not None else {"joules_per_request_low": "one_window"}
-    tokens = [window.steady.work.output_tokens for window in windows if window.steady]
-    joules = [window.steady.reading.joules for window in windows if window.steady]
-    known = [count for count in tokens if count is not None]
-    per_joule = None
-    if len(known) < len(tokens):
-        reasons["output_tokens_per_joule"] = "tokens_unknown"
-    elif not sum(known):
-        reasons["output_tokens_per_joule"] = "no_output_tokens"
-    else:
-        per_joule = sum(known) / math.fsum(value for value in joules if value is not None)
+    tokens = _mean(tokens_per_request(window) for window in windows)
+    if not tokens:
+        reasons["output_tokens_per_joule"] = "tokens_unknown" if tokens is None else "no_output_tokens"
     return Figures(
         provenance="measured",
         scope=windows[0].scope,
@@ -105,8 +98,8 @@ def _measured(group: Sequence[Window], drifts: dict[int, str]) -> Figures:
         high=high,
         variation=variation,
         whole_joules_per_request=_whole(windows),
-        output_tokens_per_joule=per_joule,
-        output_tokens_per_request=_mean(tokens_per_request(window) for window in windows),
+        output_tokens_per_joule=tokens / mean if tokens else None,
+        output_tokens_per_request=tokens,
         words_per_request=_mean(_words(window) for window in windows),
         rank_reason=_unranked(windows, variation, drifts),
         reasons=reasons,

@@ -18,6 +18,8 @@ from bench.energy.records import Method, Reading
 COUNTER_PERIOD = 0.1
 """Seconds between two updates of NVML's energy counter: what a difference of two readings may be off by."""
 STUCK_SECONDS = 1.0
+"""A counter that says the same for longer has stopped; at rest, where it is not held against power, a figure may so be
+short by as long."""
 DISAGREE_SHARE, DISAGREE_SECONDS, DISAGREE_WATTS = 0.05, 5.0, 70.0
 """How far counter and integral may be apart (T2), in stretches as long and under as much power. At rest counters are
 known to be off by 40 % (zeus#181), which is not what a counter is used for."""
@@ -90,7 +92,7 @@ def judged(points: Sequence[Point], begin: Count, end: Count, able: Abilities, m
     capped = sum(bool(some & POWER_CAPPED) for some in bits) / len(bits) if bits else None
     notes = [
         *(["power_capped"] if capped else []),
-        *(["processes_unseen"] if "unseen" in tenants or not tenants else []),
+        *(["processes_unseen"] if "unseen" in tenants else []),
         *([] if bits else ["throttling_unseen"]),
     ]
     return Reading(

@@ -1,13 +1,13 @@
-"""Windows to and from the run file, as JSON."""
+"""Windows to and from the run file, as JSON, and what a run knows of its energy."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import msgspec
 
+from bench.energy.cells import Energy, energy
 from bench.energy.records import Window
-from bench.runfile import RunFile
+from bench.premium.files import from_json
+from bench.runfile import RunFile, reading
 
 
 def keep(run: RunFile, window: Window) -> None:
@@ -16,10 +16,15 @@ def keep(run: RunFile, window: Window) -> None:
 
 
 def windows(run: RunFile) -> list[Window]:
-    """Every window of a run in the order of measuring. Raises `ValueError` for one that is no window."""
-    return decoded(run.windows())
+    """Every window of a run in the order of measuring. Raises `UsageError` for a file that holds something else."""
+    with reading(run.path):
+        return [msgspec.json.decode(text, type=Window) for text in run.windows()]
 
 
-def decoded(texts: Iterable[str]) -> list[Window]:
-    """Windows from their JSON. Raises `ValueError` for one that is no window; infinities and NaN have no JSON."""
-    return [msgspec.json.decode(text, type=Window) for text in texts]
+def known(run: RunFile) -> Energy:
+    """What a run's windows and premiums come to. Raises `UsageError` where they do not read as such."""
+    manifest = run.manifest()
+    with reading(run.path):
+        premiums = [from_json(one) for one in manifest.get("premiums", [])]
+        unmeasured = str(manifest.get("energy", {}).get("unmeasured", ""))
+    return energy(windows(run), premiums, unmeasured)

@@ -78,7 +78,7 @@ class NvmlMeter:
             self._beat(look=True)
             at = self._clock.now()
             counts = [self._count(gpu, at) for gpu in self._gpus]
-            self._beat(look=False)
+            self._beat(look=True)
         return Mark(at, {gpu.device.uuid_hash: count for gpu, count in zip(self._gpus, counts, strict=True)})
 
     def between(self, begin: Mark, end: Mark) -> Reading:

@@ -30,6 +30,8 @@ Like the idle stretch it is shorter than the 5 s from which on a meter holds its
 those may well fail here, and are told for themselves.
 """
 WARM_SECONDS = 5.0
+LEAD_SECONDS = 0.5
+"""A run of T3 has gone on for so long when measuring begins: the counter's last update is of the same load."""
 REPEATS = 3
 STEADY_PERIOD = 1.0
 EXTERNAL = frozenset({"node", "wall"})
@@ -91,7 +93,7 @@ def seconds_needed(load: Load | None, facts: MeterFacts, seconds: float = SECOND
     if load is None:
         return IDLE_SECONDS
     runs = list(_duties(seconds)) if facts.scope in GPU_SCOPES else []
-    duties = sum(period + length + 2 * SAMPLE_SECONDS for _, period, length in runs)
+    duties = sum(max(period, LEAD_SECONDS) + length + 2 * SAMPLE_SECONDS for _, period, length in runs)
     return IDLE_SECONDS + WARM_SECONDS + REPEATS * seconds + duties
 
 
@@ -175,8 +177,8 @@ def _each(part: Reading, work: float) -> float | None:
 def _run(
     meter: Meter, clock: Clock, load: Load, duty: float, period: float, seconds: float, step: Callable[[], None]
 ) -> DutyRun:
-    """One run of T3. The load is under way when measuring begins, as it is when it ends."""
-    load.run(duty, period, period)
+    """One run of T3."""
+    load.run(duty, period, max(period, LEAD_SECONDS))
     meter.sample()
     with clock.every(SAMPLE_SECONDS, meter.sample):
         begin = meter.mark()

@@ -26,6 +26,7 @@ UPDATE_SECONDS = 0.001
 SLACK_JOULES = 20.0
 """By which two readings may be further apart than time and `PLAUSIBLE_WATTS` explain: the counter moves in steps."""
 MEND = "run 'sudo chmod a+r {}/intel-rapl:*/energy_uj', which lasts until the next start, or run as root"
+UNHIDE = "run outside of it, or show it /sys/devices/virtual/powercap"
 
 Read = Callable[[Path], str]
 
@@ -235,6 +236,10 @@ def _said(path: Path, read: Read) -> str:
     except PermissionError as reason:
         where = path.relative_to(path.parent.parent)
         raise NoMeter("rapl_denied", f"{where} is for root only", MEND.format(path.parent.parent)) from reason
+    except FileNotFoundError as reason:
+        # Links into a folder that containers hide by default.
+        where = path.relative_to(path.parent.parent)
+        raise NoMeter("rapl_denied", f"{where} is hidden from this container", UNHIDE) from reason
     except (OSError, ValueError) as reason:
         raise NoMeter("rapl_read_failed", f"{path.relative_to(path.parent.parent)} cannot be read") from reason
 

@@ -72,12 +72,6 @@ MISSING = {
     "is_english": "this is the English that others are compared with",
     "phase_split_negative": "the share of the prompt came out negative",
     "no_quality": "there is no score",
-    "no_sentences": "the corpus has no sentence of this language beside an English one",
-    "no_tokens": "the text has no tokens",
-    "no_such_token": "the tokenizer has no token of this kind",
-    "tokens_unseen": "the model tells how many tokens a text has, and not which",
-    "mostly_unknown": "more than 10 % of the tokens are unknown ones",
-    "too_few_clusters": "too few independent passages or documents for an interval",
     "lengths_differ": "prompts or answers were not of one length in all languages",
     "attribution_unfitted": "too few windows, or too much alike, to tell what each part of the work takes",
 }

@@ -10,6 +10,8 @@ Scope = Literal["gpu_board", "gpu_module", "cpu_package", "gpu_cpu_dram", "node"
 Method = Literal["counter", "integral"]
 Provenance = Literal["measured", "attributed", "none"]
 Kind = Literal["isolated", "sentinel", "control", "mixed", "idle"]
+PROMPT_ONLY = "prompt"
+"""The mode of a control whose answers have one token, so that next to all of its energy is the prompt's."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ ENGLISH = "eng_Latn"
 class Summary:
     """The premiums of so many languages: the median, the one that nine in ten languages stay under, both ends.
 
-    Everything is None where no language counts.
+    A variety counts as a language of its own. Everything is None where no language counts.
     """
 
     languages: int

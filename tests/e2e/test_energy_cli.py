@@ -116,6 +116,16 @@ def test_a_wrong_argument_is_one_line(bench: Bench, arguments: list[str]) -> Non
     assert not done.stdout
 
 
+def test_an_outside_meter_that_is_not_there_is_told_without_its_address(bench: Bench) -> None:
+    said = bench("energy", "probe", "--meter", "csv:canary/power.csv", "--scope", "wall", expect=1).stdout
+    assert FATAL["external_absent"] in one_line(said)
+    assert re.search(r"^energy: csv +no ", said, re.MULTILINE)
+    for as_json in ([], ["--json"]):
+        address = "prometheus:http://user:canary-1234@127.0.0.1:9,watts"
+        done = bench("energy", "probe", "--meter", address, "--scope", "wall", *as_json, expect=1)
+        assert "canary" not in done.stdout + done.stderr
+
+
 def test_help_names_both_commands(bench: Bench) -> None:
     said = bench("energy", "--help").stdout
     assert re.search(r"^  probe ", said, re.MULTILINE)

@@ -215,6 +215,7 @@ def test_a_service_that_counts_no_tokens_gets_one_line(bench: Bench, flores: tup
         ("-m bytes --output one.json", "--output one.json should end in .premium.json, or be a folder"),
         ("-m bytes --output taken", "--output taken is a file whose name does not end in .premium.json"),
         ("-m bytes --plot folder.svg", "--plot folder.svg is a folder"),
+        ("-m hf:one/words -m hf:two/words", "hf:one/words and hf:two/words would both be called hf:words"),
         ("-m hf:a/b -m hf:a-b --output out", "hf:a/b and hf:a-b would share out/hf-a-b-flores200.premium.json"),
     ],
 )
@@ -222,7 +223,8 @@ def test_what_is_wrong_gets_one_line(
     bench: Bench, flores: tuple[str, ...], tmp_path: Path, arguments: str, said: str
 ) -> None:
     (tmp_path / "taken").write_text("mine", "utf-8")
-    (tmp_path / "folder.svg").mkdir()
+    for name in ("folder.svg", "one/words", "two/words"):
+        (tmp_path / name).mkdir(parents=True)
     before = sorted(tmp_path.rglob("*"))
     refused = bench("tokens", *flores, *arguments.split(), expect=2)
     assert said in refused.stderr and refused.stderr.count("\n") == 1 and not refused.stdout

@@ -25,6 +25,10 @@ class Steps:
 
     steps: Sequence[tuple[float, float]]
 
+    @property
+    def peak(self) -> float:
+        return max(watts for _, watts in self.steps)
+
     def __call__(self, at: float) -> float:
         return next((watts for since, watts in reversed(self.steps) if at >= since), self.steps[0][1])
 
@@ -51,6 +55,10 @@ class Ramp:
     begin: float
     end: float
 
+    @property
+    def peak(self) -> float:
+        return max(self.low, self.high)
+
     def __call__(self, at: float) -> float:
         share = min(1.0, max(0.0, (at - self.begin) / (self.end - self.begin)))
         return self.low + (self.high - self.low) * share
@@ -69,6 +77,10 @@ class Sine:
     swing: float
     period: float
 
+    @property
+    def peak(self) -> float:
+        return self.mean + abs(self.swing)
+
     def __call__(self, at: float) -> float:
         return self.mean + self.swing * math.sin(math.tau * at / self.period)
 
@@ -85,6 +97,10 @@ class Duty:
     high: float
     period: float
     share: float
+
+    @property
+    def peak(self) -> float:
+        return max(self.low, self.high)
 
     def __call__(self, at: float) -> float:
         return self.high if at % self.period < self.share * self.period else self.low

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import math
 import sys
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from bench.energy import gpu as gates
 from bench.energy.meter import NoMeter
 from bench.energy.nvml import open_nvml
 from bench.energy.reasons import FATAL
 from tests.energy.metering import FOREVER, MINE, START, codes, joules, opened, reading, window
 from tests.energy.powers import Sine, Steps
-from tests.energy.scripted import COUNTER, FIELDS, FakeGpu, FakeNvml, VirtualClock, always
+from tests.energy.scripted import COUNTER, FIELDS, PROCESSES, FakeGpu, FakeNvml, VirtualClock, always
 
 
 @pytest.fixture(autouse=True)
@@ -106,8 +110,8 @@ FAILURES = {
         FakeGpu(60.0, stuck_from=START + 2),
     ],
     "counter_disagrees": [
-        FakeGpu(counted=0.9),
-        FakeGpu(counted=1.1),
+        FakeGpu(counted=0.94),
+        FakeGpu(counted=1.06),
         FakeGpu(counted=0.1),
         FakeGpu(fields=False, counted=0.9),
     ],
@@ -136,12 +140,12 @@ FAILURES = {
     "shared_gpu": [
         FakeGpu(pids=[*MINE, (1, START + 6, FOREVER)]),
         FakeGpu(pids=[*MINE, (1, 0.0, FOREVER)]),
-        FakeGpu(pids=[*MINE, (1, START + 6, START + 7.5)]),
+        FakeGpu(pids=[*MINE, (1, START + 8.2, START + 9.7)]),
         FakeGpu(pids=[*MINE, (1, START + 11.95, FOREVER)]),
     ],
     "power_implausible": [
-        FakeGpu(800.0, limit=700.0),
-        FakeGpu(Steps([(START, 100), (START + 6, 1300), (START + 6.15, 100)])),
+        FakeGpu(300.0, limit=265.0),
+        FakeGpu(Steps([(START, 100), (START + 6, 1200), (START + 6.15, 100)])),
         FakeGpu(0.0, errors=always(3, COUNTER)),
         FakeGpu(800.0, limit=700.0, errors=always(3, COUNTER)),
     ],
@@ -184,13 +188,20 @@ def test_every_code_of_nvml_has_a_test() -> None:
         FakeGpu(errors={FIELDS: (999, START + 6, START + 8)}),
         FakeGpu(errors=always(999, "nvmlDeviceGetTemperature")),
         FakeGpu(800.0, limit=0.0),
+        FakeGpu(300.0, limit=278.0),
+        FakeGpu(Steps([(START, 300), (START + 6, 1180), (START + 6.15, 300)])),
+        FakeGpu(counted=0.96),
+        FakeGpu(counted=1.04),
     ],
-    ids=["counter for a moment", "power for two seconds", "temperature", "power limit unknown"],
+    ids=[
+        *("counter for a moment", "power for two seconds", "temperature", "power limit unknown"),
+        *("8 % over the limit", "peak", "4 % less", "4 % more"),
+    ],
 )
 def test_what_passes(gpu: FakeGpu) -> None:
     found = reading(gpu)
     assert found.reasons == ()
-    assert joules(found) > 2900
+    assert joules(found) > 2800
 
 
 @pytest.mark.parametrize("seconds", [0.0, 0.01, 0.05])
@@ -200,9 +211,17 @@ def test_nothing_between_the_marks_is_not_zero(seconds: float, errors: dict[str,
     found, _, _ = window(meter, clock, seconds)
     if found.joules is None:
         assert found.reasons
+        assert errors or codes(found) >= {"counter_stuck"}
     else:
         assert found.joules > 0
     assert found.joules is None or seconds > 0
+
+
+def test_processes_are_looked_at_with_every_mark() -> None:
+    meter, clock = opened(FakeGpu(300.0, pids=[*MINE, (1, START + 1.3, FOREVER)]))
+    begin = meter.mark()
+    clock.wait(0.5)
+    assert codes(meter.between(begin, meter.mark())) == {"shared_gpu"}
 
 
 def test_marks_alone_are_enough_for_the_counter() -> None:
@@ -235,3 +254,47 @@ def test_additivity() -> None:
         clock.wait(0.2)
     parts = sum(joules(meter.between(a, b)) for a, b in itertools.pairwise(marks))
     assert parts == pytest.approx(meter.between(marks[0], marks[-1]).joules, abs=0.2)
+
+
+TROUBLES = st.lists(
+    st.tuples(
+        st.sampled_from([COUNTER, FIELDS, USAGE, PROCESSES, "nvmlDeviceGetTemperature"]),
+        st.sampled_from([1, 3, 4, 9, 13, 15, 16, 28, 999]),
+        st.floats(START + 1.5, START + 14),
+        st.floats(0.01, 12),
+    ),
+    max_size=3,
+)
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    troubles=TROUBLES,
+    watts=st.sampled_from([0.0, 60.0, 300.0]),
+    counter=st.booleans(),
+    stuck=st.sampled_from([math.inf, START + 1.5, START + 7]),
+    lost=st.sampled_from([math.inf, START + 3, START + 12.1]),
+    seconds=st.floats(0, 10),
+)
+def test_whatever_fails_is_never_zero(
+    troubles: list[tuple[str, int, float, float]],
+    watts: float,
+    counter: bool,
+    stuck: float,
+    lost: float,
+    seconds: float,
+) -> None:
+    """A figure is within its bound, or there is none and a reason why."""
+    errors = {name: (code, since, since + long) for name, code, since, long in troubles}
+    gpu = FakeGpu(watts, errors=errors if counter else {**errors, **always(3, COUNTER)}, stuck_from=stuck, lost_at=lost)
+    meter, clock = opened(gpu)
+    found, begin, end = window(meter, clock, seconds)
+    assert (found.joules is None) is bool(found.reasons)
+    assert codes(found) <= FATAL.keys()
+    if found.joules is not None:
+        assert found.joules > 0
+        # A counter that stops is found out after `gates.STUCK_SECONDS`.
+        unseen = gates.STUCK_SECONDS if stuck < end.at else 0.0
+        assert abs(found.joules - gpu.joules(begin.at, end.at)) <= watts * (0.2 + unseen) + 0.002
+    idle = meter.idle_watts(begin, end)
+    assert idle is None or idle == pytest.approx(watts, rel=0.01)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ from bench.energy.duty import Spent, cycles
 from bench.energy.gpu import DISAGREE_SECONDS
 from bench.energy.nvml import open_nvml
 from bench.energy.probe import DUTY_SECONDS, IDLE_SECONDS, Report, probe, seconds_needed
+from bench.energy.rapl import open_rapl
 from bench.energy.records import Check
 from bench.watch import Progress, Standing
 from tests.energy.powers import Steps
@@ -189,6 +192,37 @@ def test_a_gpu_that_heats_up_and_slows_down() -> None:
 
 def test_another_process_on_the_gpu() -> None:
     assert Bench(pids=[(1, 1013.0, 1014.0)]).checks()["T10"].passed is not True
+
+
+def processor(root: Path, fails_from: float = math.inf, wraps_at: int = 262_143_328_850) -> Report:
+    """The probe on a scripted processor of 2 W at rest."""
+    clock, power = VirtualClock(), Switched([(0.0, 2.0)])
+    zone = root / "intel-rapl:0"
+    zone.mkdir()
+    said = {"name": "package-0", "max_energy_range_uj": str(wraps_at), "cpuinfo": ""}
+
+    def read(path: Path) -> str:
+        if path.name != "energy_uj":
+            return said[path.name]
+        if clock.now() >= fails_from:
+            raise PermissionError(path)
+        return str(round(power.until(clock.now()) * 1e6) % wraps_at)
+
+    return probe(open_rapl(clock, root, read), clock, ScriptedLoad(clock, power, 150.0), 6.0)
+
+
+def test_a_processor_passes_what_can_be_checked_of_one(tmp_path: Path) -> None:
+    report = processor(tmp_path, wraps_at=1_500_000_000)
+    assert report.passed
+    assert {check.id for check in report.checks if check.passed} == {"T1", "T4", "T6", "T7"}
+    assert all(check.detail for check in report.checks if check.passed is None)
+    assert report.idle_watts == pytest.approx(2.0, rel=0.01)
+
+
+def test_a_processor_whose_counter_is_taken_away(tmp_path: Path) -> None:
+    report = processor(tmp_path, fails_from=1012.0)
+    assert {check.id for check in report.checks if check.passed is False} == {"T2", "T4", "T6", "T7"}
+    assert not report.passed
 
 
 def test_progress_reaches_its_end_and_the_time_is_told() -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,59 +10,9 @@ from hypothesis import strategies as st
 
 from bench.energy.combined import combined
 from bench.energy.meter import SAMPLE_SECONDS, NoMeter
-from bench.energy.rapl import RaplMeter, open_rapl
+from bench.energy.rapl import open_rapl
+from tests.energy.powercap import RANGE, Tree, server
 from tests.energy.scripted import VirtualClock
-
-RANGE = 262_143_328_850
-"""Microjoules after which most Intel packages wrap."""
-
-
-class Tree:
-    """A powercap tree whose counters run at a power of their own, from a start of their own, and wrap."""
-
-    def __init__(self, root: Path, clock: VirtualClock) -> None:
-        self.root = root
-        self.clock = clock
-        self.began = clock.now()
-        self.running: dict[Path, tuple[float, int, int]] = {}
-        self.failing: dict[Path, Callable[[], str]] = {}
-        self.cpuinfo = root / "cpuinfo"
-        self.cpuinfo.write_text("processor\t: 0\nmodel name\t: Epyxeon 9 @ 2.00GHz\n", encoding="utf-8")
-        self.powercap = root / "powercap"
-        self.powercap.mkdir()
-        (self.powercap / "intel-rapl").mkdir()
-
-    def zone(self, folder: str, name: str, watts: float, start: int = 0, wraps_at: int = RANGE) -> Path:
-        path = self.powercap / folder
-        path.mkdir()
-        (path / "name").write_text(f"{name}\n", encoding="utf-8")
-        (path / "max_energy_range_uj").write_text(f"{wraps_at}\n", encoding="utf-8")
-        (path / "energy_uj").write_text(f"{start}\n", encoding="utf-8")
-        self.running[path / "energy_uj"] = (watts, start, wraps_at)
-        return path / "energy_uj"
-
-    def read(self, path: Path) -> str:
-        if path in self.failing:
-            return self.failing[path]()
-        if path in self.running:
-            watts, start, wraps_at = self.running[path]
-            passed = round(watts * (self.clock.now() - self.began) * 1e6)
-            path.write_text(f"{(start + passed) % wraps_at}\n", encoding="utf-8")
-        return path.read_text(encoding="utf-8")
-
-    def open(self, *, with_dram: bool = False) -> RaplMeter:
-        return open_rapl(self.clock, self.powercap, self.read, with_dram=with_dram, cpuinfo=self.cpuinfo)
-
-    @contextmanager
-    def failing_with(self, counter: Path, reason: OSError | str) -> Iterator[None]:
-        def fail() -> str:
-            if isinstance(reason, OSError):
-                raise reason
-            return reason
-
-        self.failing[counter] = fail
-        yield
-        del self.failing[counter]
 
 
 @pytest.fixture
@@ -75,19 +23,6 @@ def clock() -> VirtualClock:
 @pytest.fixture
 def tree(tmp_path: Path, clock: VirtualClock) -> Tree:
     return Tree(tmp_path, clock)
-
-
-def server(tree: Tree) -> tuple[Path, Path]:
-    """Two sockets with everything that Linux shows beside them; the counters of the packages."""
-    first = tree.zone("intel-rapl:0", "package-0", 100)
-    tree.zone("intel-rapl:0:0", "core", 60)
-    tree.zone("intel-rapl:0:1", "dram", 10)
-    second = tree.zone("intel-rapl:1", "package-1", 50)
-    tree.zone("intel-rapl:1:0", "dram", 5)
-    tree.zone("intel-rapl:1:1", "uncore", 7)
-    tree.zone("intel-rapl:2", "psys", 400)
-    tree.zone("intel-rapl-mmio:0", "package-0", 100)
-    return first, second
 
 
 def test_packages_are_summed_and_nothing_that_overlaps_them(tree: Tree, clock: VirtualClock) -> None:
@@ -288,6 +223,15 @@ def test_a_counter_for_root_only_is_denied_with_what_would_mend_it(tree: Tree) -
     assert reason.value.code == "rapl_denied"
     assert reason.value.detail == "intel-rapl:0/energy_uj is for root only"
     assert "chmod" in reason.value.mend
+
+
+def test_what_a_container_hides_is_denied(tree: Tree) -> None:
+    """A link into a folder that is masked; even to root."""
+    (tree.powercap / "intel-rapl:0").symlink_to(tree.root / "masked")
+    with pytest.raises(NoMeter) as reason:
+        tree.open()
+    assert reason.value.code == "rapl_denied"
+    assert reason.value.detail == "intel-rapl:0/name is hidden from this container"
 
 
 @pytest.mark.parametrize("failure", [OSError(5, "broken"), "many", "-3", str(RANGE + 1)])

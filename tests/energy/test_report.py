@@ -116,7 +116,12 @@ def test_every_figure_is_told(tmp_path: Path) -> None:
 
 
 def test_what_needs_quality_comes_from_the_cells(tmp_path: Path) -> None:
-    common: dict[str, Any] = {"task": "topics", "task_version": "1", "energy_provenance": "measured", "energy_setup": SETUP}
+    common: dict[str, Any] = {
+        "task": "topics",
+        "task_version": "1",
+        "energy_provenance": "measured",
+        "energy_setup": SETUP,
+    }
     yoruba = replace(
         EMPTY,
         **common,
@@ -187,7 +192,7 @@ def test_a_window_that_is_none_is_one_line(tmp_path: Path) -> None:
     path = run_of(tmp_path / "a.run.db", [])
     with RunFile.open(path, None) as run:
         run.add_window('{"kind": "isolated"}')
-    with pytest.raises(UsageError, match="a window of energy is none") as caught:
+    with pytest.raises(UsageError, match="does not read as a run of this program") as caught:
         reported(path)
     assert "\n" not in str(caught.value)
 

@@ -12,6 +12,9 @@ import pytest
 from werkzeug.serving import make_server
 
 from leaderboard.app import create_app
+from leaderboard.snapshot import publish
+from tests.leaderboard.conftest import Scripted, knows, run_sib200, sentences
+from tests.leaderboard.powered import as_json, believing, describe, measured, premiums, rewrite
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 CHROMIUM = shutil.which("chromium")
@@ -31,12 +34,24 @@ PAGES = (
     "/tasks/",
     "/tasks/cldr-calendar",
     "/method",
+    "/energy",
+    "/tokens",
+    "/tokens/hf-maker-good-ntrex-from-eng",
+    "/costs",
+    "/costs?language=yor",
+    "/languages/eng_Latn",
+    "/models/hf-a",
 )
 
 
 @pytest.fixture(scope="module")
-def address(board: Path) -> Iterator[str]:
-    server = make_server("127.0.0.1", 0, create_app(board), threaded=True)
+def address(runs: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("looked-at")
+    powered = run_sib200(folder / "a.run.db", Scripted("hf:a", knows(8)), [sentences("eng_Latn")])
+    describe(rewrite(powered, measured()), premiums=as_json(premiums({"yor_Latn": 2100, "pes_Arab": 1500})))
+    with believing():
+        publish([*runs, powered], folder / "board")
+    server = make_server("127.0.0.1", 0, create_app(folder / "board"), threaded=True)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield f"http://127.0.0.1:{server.port}"

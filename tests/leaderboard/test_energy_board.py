@@ -6,6 +6,7 @@ import itertools
 import json
 import math
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,11 +25,17 @@ from leaderboard.energy_checks import FIGURES
 from leaderboard.snapshot import current, publish, snapshot_path
 from tests.leaderboard.conftest import Scripted, fails, knows, run_sib200, sentences
 from tests.leaderboard.markup import check, tables, words
-from tests.leaderboard.powered import SETUP, Change, measured, rewrite, without
+from tests.leaderboard.powered import SETUP, Change, believing, measured, rewrite, without
 from tests.leaderboard.test_aggregate import cell as bare
 
 ZERO = re.compile(r"(?<![\d.,])0(\.0+)?\s*(J|joule)|(?<![\d.,])0\.0+(?!\d)")
 """Zero joules, or any figure that is nothing but zeros."""
+
+
+@pytest.fixture(autouse=True)
+def _believed() -> Iterator[None]:
+    with believing():
+        yield
 
 
 def visit(path: Path, *runs: Path) -> FlaskClient:
@@ -142,8 +149,8 @@ def test_models_are_apart_only_where_the_interval_of_their_difference_says_so(tm
     ]
     assert list(ranked) == ["hf:thrifty", "hf:like-it", "hf:hungry", "hf:drifting"]
     (shown,) = [rows for rows in tables(page(client, "/energy")) if "Joules for each right answer" in rows[0]]
-    assert "1 to 2 of 3" in shown[1] and "3 of 3" in shown[3]
-    assert f"not ranked: {reasons.UNRANKED['drift']}" in shown[4]
+    assert shown[1] == "English" and "rank 1 to 2 of 3" in shown[2] and "rank 3 of 3" in shown[4]
+    assert f"not ranked: {reasons.UNRANKED['drift']}" in shown[5]
     assert client.get("/languages/eng_Latn.json").get_json()["energy"]["tables"] == [table]
 
 

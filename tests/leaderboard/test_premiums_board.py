@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
+from bench import session
 from bench.premium.files import FIGURES, write
 from bench.premium.records import Premium, Premiums
 from bench.prices import Price
 from bench.records import BenchError, UsageError
+from bench.runfile import Identity, RunFile
 from leaderboard import energy_wording, snapshot, store
 from leaderboard.app import create_app
 from leaderboard.snapshot import publish
@@ -27,8 +29,13 @@ OTHER = premiums({"yor_Latn": 3000, "pes_Arab": 1750}, "tiktoken:other")
 
 
 def run(path: Path, *found: Premiums, name: str = "a", **facts: object) -> Path:
-    made = run_sib200(path / f"{name}.run.db", Scripted(f"hf:{name}", knows(8)), [sentences("yor_Latn")])
-    return describe(made, premiums=as_json(*found), **facts) if found else made
+    blocks = [sentences("yor_Latn")]
+    made = run_sib200(path / f"{name}.run.db", Scripted(f"hf:{name}", knows(8)), blocks)
+    if found:
+        describe(made, premiums=as_json(*found), **facts)
+        with RunFile.open(made, Identity(f"hf:{name}", "1", "none", "greedy")) as kept:
+            session.rescore(kept, blocks)
+    return made
 
 
 def file(path: Path, found: Premiums, name: str = "a") -> Path:
@@ -93,12 +100,12 @@ def test_the_newest_premiums_of_a_tokenizer_replace_the_old(tmp_path: Path) -> N
 
 
 def test_the_same_premiums_in_fewer_languages_take_none_away(tmp_path: Path) -> None:
-    board = tmp_path / "board"
-    whole = publish([run(tmp_path)], board, [file(tmp_path, GOOD)])
+    board, made = tmp_path / "board", run(tmp_path)
+    whole = publish([made], board, [file(tmp_path, GOOD)])
     fewer = premiums({"yor_Latn": 2100}, gini=0.1)
     assert publish([], board, [file(tmp_path, fewer, "fewer")]).snapshot == whole.snapshot
     both = [file(tmp_path, fewer, "fewer"), file(tmp_path, GOOD)]
-    assert publish([run(tmp_path)], tmp_path / "b", both).snapshot == whole.snapshot
+    assert publish([made], tmp_path / "b", both).snapshot == whole.snapshot
 
 
 def test_two_words_on_one_tokenizer_are_refused(tmp_path: Path) -> None:

@@ -35,10 +35,17 @@ PAGES = (
     "/tasks/sib200",
     "/tasks/cldr-names-write",
     "/method",
+    "/energy",
+    "/tokens",
+    "/costs",
+    "/costs?language=yor_Latn",
 )
 
 
 def twin(path: str) -> str:
+    path, mark, asked = path.partition("?")
+    if mark:
+        return f"{path}.json?{asked}"
     return "/index.json" if path == "/" else f"{path.rstrip('/')}.json"
 
 

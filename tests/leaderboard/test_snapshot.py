@@ -23,6 +23,7 @@ from leaderboard import arrays, snapshot, store
 from leaderboard.snapshot import Info, connect, current, publish, snapshot_path
 from tasks import Variety
 from tests.leaderboard.conftest import LANGUAGES, Scripted, knows, run_sib200, sentences
+from tests.leaderboard.powered import measured, rewrite
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -314,6 +315,25 @@ def test_an_edited_snapshot_is_not_merged(tmp_path: Path) -> None:
     connection.close()
     with pytest.raises(snapshot.BoardError, match="holds another content than its name says; publish all runs to a"):
         publish([two], tmp_path / "board")
+
+
+def test_energy_that_no_window_gives_is_refused(tmp_path: Path) -> None:
+    path = run_sib200(tmp_path / "a.run.db", Scripted("hf:a", knows(3)), [sentences("yor_Latn")])
+    with pytest.raises(UsageError, match="is not what its windows come to; `python -m bench rescore") as refused:
+        publish([rewrite(path, measured())], tmp_path / "board")
+    assert "\n" not in str(refused.value) and not (tmp_path / "board").exists()
+
+
+def test_a_snapshot_of_another_format_is_one_clear_line(tmp_path: Path) -> None:
+    run = run_sib200(tmp_path / "a.run.db", Scripted("hf:a", knows(3)), [sentences("yor_Latn")])
+    info = publish([run], tmp_path / "board")
+    info.path.chmod(0o644)
+    with sqlite3.connect(info.path) as connection:
+        connection.execute("PRAGMA user_version = 2")
+    connection.close()
+    with pytest.raises(snapshot.BoardError, match="is no snapshot of format 3; publish the runs to a new board") as no:
+        publish([run], tmp_path / "board")
+    assert "\n" not in str(no.value)
 
 
 @pytest.mark.parametrize("content", [b"", b"garbage", b"\xff\xfe", b"0123456789abcdef"])
