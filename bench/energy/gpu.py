@@ -92,7 +92,7 @@ def judged(points: Sequence[Point], begin: Count, end: Count, able: Abilities, m
     capped = sum(bool(some & POWER_CAPPED) for some in bits) / len(bits) if bits else None
     notes = [
         *(["power_capped"] if capped else []),
-        *(["processes_unseen"] if "unseen" in tenants else []),
+        *(["processes_unseen"] if "unseen" in tenants or not tenants else []),
         *([] if bits else ["throttling_unseen"]),
     ]
     return Reading(

@@ -16,8 +16,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     `meter` is auto, nvml, amd, rapl, all, `csv:FILE` or `prometheus:URL,QUERY`; `scope` what an outside meter covers;
     `devices` GPUs by index or UUID, `processes` the process ids, joined by commas, that may use them beside this
     program: those of a server that it asks. A steady stretch takes `seconds`, after a warm-up of at least `warmup`
-    seconds; every task and language gets `repeats` windows, with a sentinel in English after every `sentinel_every` of them.
-    `control` adds windows with prompts and answers of `control_tokens` tokens in every language.
+    seconds; every task and language gets `repeats` windows, with a sentinel in English after every `sentinel_every` of
+    them. `control` adds windows with prompts and answers of `control_tokens` tokens in every language.
     """
 
     meter: str = "auto"

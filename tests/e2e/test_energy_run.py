@@ -154,7 +154,7 @@ def test_a_kill_while_measuring_loses_no_answer_and_no_window(tmp_path: Path) ->
     assert after[: len(before)] == before
     assert any(window.kind == "isolated" for window in after)
     with RunFile.read(path) as run:
-        assert run.counts() == (40, 40)
+        assert run.counts() == (20, 20)
 
 
 @pytest.mark.parametrize(
