@@ -37,6 +37,7 @@ class Capabilities:
     `reasoning_tokens` is the room for thinking that generated answers get on top of the task's own limit. `remote`: a
     service answers, which may fail for hours, so that the run has an error budget. `exact`: it can be made to write
     answers of just as many tokens as asked for (`Request.exact`).
+    `computes`: answering takes a model's energy; it takes none where answers are rules or were made elsewhere.
     """
 
     modes: tuple[Mode, ...] = ("generate",)
@@ -45,6 +46,7 @@ class Capabilities:
     reasoning_tokens: int = 0
     remote: bool = False
     exact: bool = False
+    computes: bool = True
 
 
 class Model(Protocol):
@@ -100,11 +102,15 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class EngineFacts:
-    """What answers, as energy figures name it: the engine and its version, and the type of its numbers."""
+    """What answers, as energy figures name it: the engine and its version, and the type of its numbers.
+
+    `device` is what it computes on: "cuda", "cpu"; "" where it does not say.
+    """
 
     name: str
     version: str
     dtype: str
+    device: str = ""
 
 
 @runtime_checkable
@@ -185,23 +191,27 @@ def read_options(kind: type[Options], name: str, given: Mapping[str, object]) ->
 
 
 def _wanted(declared: Any) -> str:
-    """What a type takes, in words."""
+    """What a type takes, in words: its own, where it has some (`Meta(extra={"wanted": ...})`)."""
     match msgspec.inspect.type_info(declared):
+        case msgspec.inspect.Metadata(extra={"wanted": str(wanted)}):
+            said = wanted
         case msgspec.inspect.UnionType():
-            return " or ".join(_wanted(one) for one in typing.get_args(declared) if one is not type(None))
+            said = " or ".join(_wanted(one) for one in typing.get_args(declared) if one is not type(None))
         case msgspec.inspect.LiteralType(values):
-            return f"one of {', '.join(map(str, values))}"
+            said = f"one of {', '.join(map(str, values))}"
         case msgspec.inspect.BoolType():
-            return "true or false"
+            said = "true or false"
         case msgspec.inspect.IntType() | msgspec.inspect.FloatType() as number:
             low = f" of at least {number.ge:g}" if number.ge is not None else ""
             low = f" above {number.gt:g}" if number.gt is not None else low
             high = f" up to {number.le:g}" if number.le is not None else ""
             high = f" below {number.lt:g}" if number.lt is not None else high
-            return ("a whole number" if isinstance(number, msgspec.inspect.IntType) else "a number") + low + high
+            said = ("a whole number" if isinstance(number, msgspec.inspect.IntType) else "a number") + low + high
         case msgspec.inspect.StrType():
-            return "a text"
-    return "an object"
+            said = "a text"
+        case _:
+            said = "an object"
+    return said
 
 
 def worded(base: str, **parts: object) -> str:

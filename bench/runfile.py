@@ -403,7 +403,6 @@ class RunFile:
         """Keeps a window of measured energy, as JSON (`bench.energy.keeping`)."""
         with self._writing() as connection:
             connection.execute("INSERT INTO windows (window) VALUES (?)", (window,))
-            connection.execute("DELETE FROM cells")  # they no longer say what the file holds
 
     def windows(self) -> list[str]:
         """Every window as JSON, in the order of measuring."""

@@ -23,7 +23,7 @@ from bench.energy.mixed import Context, Metered, subject_of
 from bench.energy.own_premiums import premiums_of
 from bench.execution import NO_BOUNDS, Bounds, Outcome, Totals, execute
 from bench.plan import ENGLISH, Block, Style, requests
-from bench.premium.files import to_json
+from bench.premium.files import from_json, to_json
 from bench.records import BenchError, Mode, Request, Response, UsageError
 from bench.runfile import Identity, Place, Planned, RunFile, SampleFacts
 from bench.watch import Watch, unwatched
@@ -91,15 +91,17 @@ def perform(
         invocation = run.begin(sys.argv[1:], versions(), hardware(instruments))
         ended = "interrupted"
         measured = Measurement(run, plan, instruments) if isinstance(instruments, Instruments) else None
-        if isinstance(instruments, str):
-            run.describe("energy", {"unmeasured": instruments})
+        if instruments is not None:
+            run.describe("energy", {"unmeasured": instruments} if isinstance(instruments, str) else {})
         try:
             with watch(model.name, totals.planned) as progress:
                 answering = measured.metered(model) if measured else model
                 outcome = execute(answering, plan, run, progress, totals, bounds)
+            if outcome.asked or isinstance(instruments, str) or not run.cells():
+                rescore(run, blocks, watch)
             if measured and not outcome.stopped:
+                # Scored before, so that an interruption while measuring hides nothing.
                 outcome = replace(outcome, stopped=measured.windows(model, blocks, watch))
-            if outcome.asked or instruments is not None or not run.cells():
                 rescore(run, blocks, watch)
             ended = "errors" if outcome.errors or outcome.stopped else "complete"
         except BenchError:
@@ -175,7 +177,7 @@ class Measurement:
         """Measures what is not measured yet. Returns why that ended early, "" where it did not."""
         english = self._plan.of(agenda.with_english(blocks))
         usable = self._run.usable
-        wanted = agenda.agenda(self._plan.requests(), english.requests(), usable, model, self._instruments.options)
+        wanted = agenda.agenda(self._plan.requests, english.requests, usable, model, self._instruments.options)
         if wanted is None:
             self._run.describe("energy", {"unmeasured": "no_answers"})
             return ""
@@ -183,8 +185,16 @@ class Measurement:
         stopped = measuring.perform(
             model, wanted, self._instruments, done, lambda window: keeping.keep(self._run, window), watch
         )
-        places = {(subject.language, subject.variety): None for subject in wanted.subjects}
-        self._run.describe("premiums", [to_json(one) for one in premiums_of(model, places, watch)])
+        subjects = (*wanted.subjects, *(window.subject for window in done))
+        # What was counted for languages of an earlier invocation stays.
+        before = [from_json(one) for one in self._run.manifest().get("premiums", [])]
+        known = {(one.language, one.variety) for corpus in before for one in corpus.languages}
+        places = dict.fromkeys(
+            (*known, *((subject.language, subject.variety) for subject in subjects if subject.language))
+        )
+        counted = premiums_of(model, places, watch)
+        if counted:
+            self._run.describe("premiums", [to_json(one) for one in counted])
         return stopped
 
 

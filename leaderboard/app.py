@@ -24,7 +24,7 @@ import languages
 from bench.energy import reasons
 from bench.premium import plot
 from bench.records import UsageError
-from leaderboard import assembly, energy, energy_wording, method, pages, snapshot, tokens, wording
+from leaderboard import assembly, efficiency, energy, energy_wording, method, pages, snapshot, tokens, wording
 from leaderboard.board import Board
 from leaderboard.records import Model, TaskFacts, Tokenizer
 
@@ -315,6 +315,13 @@ def _words(app: Flask) -> None:
         figure=energy_wording.figure,
         times=energy_wording.times,
         energy_absent=energy_wording.absent,
+        energy_missing=efficiency.missing,
+        no_interval=efficiency.no_interval,
+        rank_doubt=lambda rank, cell: efficiency.rank_doubt(cell, rank),
+        doubt=energy_wording.doubt,
+        flaw=energy_wording.flaw,
+        machine=energy_wording.machine,
+        counted=energy_wording.counted,
         per_correct=energy_wording.per_correct,
         equivalent=energy_wording.equivalent,
         per_request=energy_wording.per_request,

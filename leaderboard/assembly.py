@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import languages
 from bench.records import Cell
 from languages import Language
-from leaderboard import energy
+from leaderboard import energy, tokens
 from leaderboard.aggregate import against_floor, highest_floor
 from leaderboard.board import Board, ModelName
 from leaderboard.naming import named
@@ -126,6 +126,7 @@ def language(board: Board, found: Language) -> LanguagePage:
         for (task, version, variety, _), cells in groups.items()
     ]
     present = {(table.task.name, table.task.version) for table in tables}
+    premiums = board.premiums_of_language(found.code)
     return LanguagePage(
         snapshot=board.name,
         language=found,
@@ -133,7 +134,8 @@ def language(board: Board, found: Language) -> LanguagePage:
         self_test=tuple(table for table in tables if table.task.floor),
         without=tuple(task for name, task in facts.items() if name not in present),
         energy=energy.of_language(board, found.code),
-        premiums=tuple(board.premiums_of_language(found.code)),
+        premiums=tuple(premiums),
+        flawed=tokens.flawed(one for _, one in premiums),
     )
 
 

@@ -37,13 +37,21 @@ class Count:
     floor_cells: int
 
 
+SHOWN = "tokenizer_id IN (SELECT id FROM tokenizers WHERE shown_as = '')"
+"""The premiums that pages show: of several that are one tokenizer's, those of one."""
+
+
 @dataclass(frozen=True, slots=True)
 class PremiumRange:
-    """The lowest and the highest premium of one language, and over how many tokenizers that is."""
+    """The lowest and the highest premium of one language, and over how many tokenizers that is.
+
+    `flawed` says that the text of some corpus in this language is.
+    """
 
     lowest: float
     highest: float
     tokenizers: int
+    flawed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,9 +190,17 @@ class Board:
         return [code for (code,) in self._connection.execute("SELECT DISTINCT language FROM cells")]
 
     def tokenizers(self) -> dict[int, Tokenizer]:
-        """Every tokenizer by its number, in the order of their slugs."""
-        rows = self._connection.execute("SELECT * FROM tokenizers ORDER BY slug")
+        """Every tokenizer that stands for itself by its number, in the order of their slugs."""
+        rows = self._connection.execute("SELECT * FROM tokenizers WHERE shown_as = '' ORDER BY slug")
         return {row["id"]: store.tokenizer_of(row) for row in rows}
+
+    def stand_ins(self) -> dict[tuple[str, str, str], tuple[str, str, str]]:
+        """Tokenizer, revision and corpus of what is not shown -> of what stands for it."""
+        rows = self._connection.execute(
+            "SELECT own.name, own.revision, own.corpus, other.name, other.revision, other.corpus"
+            " FROM tokenizers own JOIN tokenizers other ON own.shown_as = other.slug"
+        )
+        return {tuple(row)[:3]: tuple(row)[3:] for row in rows}
 
     def tokenizer(self, tokenizer: Tokenizer) -> Premiums:
         """A tokenizer's premiums."""
@@ -196,24 +212,32 @@ class Board:
 
     def premiums(self) -> Iterator[tuple[int, Premium]]:
         """Every premium with its tokenizer's number."""
-        for row in self._connection.execute("SELECT * FROM premiums ORDER BY tokenizer_id, language, variety"):
+        rows = self._connection.execute(
+            f"SELECT * FROM premiums WHERE {SHOWN} ORDER BY tokenizer_id, language, variety"  # noqa: S608 - as below
+        )
+        for row in rows:
             yield row["tokenizer_id"], store.premium_of(row)
 
     def premiums_of_language(self, code: str) -> list[tuple[Tokenizer, Premium]]:
         """The premium of a language by every tokenizer that was counted in it."""
         known = self.tokenizers()
         rows = self._connection.execute(
-            "SELECT * FROM premiums WHERE language = ? ORDER BY tokenizer_id, variety", (code,)
+            f"SELECT * FROM premiums WHERE {SHOWN} AND language = ? ORDER BY tokenizer_id, variety",  # noqa: S608 - as below
+            (code,),
         )
         return [(known[row["tokenizer_id"]], store.premium_of(row)) for row in rows]
 
     def premium_ranges(self) -> dict[str, PremiumRange]:
         """The lowest and highest premium of every language that has any."""
         rows = self._connection.execute(
-            "SELECT language, min(premium), max(premium), count(DISTINCT tokenizer_id) FROM premiums"
-            " WHERE premium IS NOT NULL GROUP BY language"
+            "SELECT language, min(premium), max(premium), count(DISTINCT tokenizer_id),"  # noqa: S608 - as below
+            " max(json_extract(reasons, '$.text') IS NOT NULL) FROM premiums"
+            f" WHERE {SHOWN} AND premium IS NOT NULL GROUP BY language"
         )
-        return {language: PremiumRange(*numbers) for language, *numbers in rows}
+        return {
+            language: PremiumRange(lowest, highest, number, bool(flawed))
+            for language, lowest, highest, number, flawed in rows
+        }
 
     def _cells(self, where: str, *values: str) -> Iterator[tuple[int, Cell]]:
         for row in self._connection.execute(f"SELECT * FROM cells WHERE {where}", values):  # noqa: S608 - never a visitor's words

@@ -89,6 +89,21 @@ def missing(cell: Cell, figure: str) -> str:
     return next((code for code in said if code), "not_stated")
 
 
+def no_interval(cell: Cell) -> str:
+    """Why the joules per request have no interval, as a code; empty where they have one or are not there at all."""
+    if cell.joules_per_request is None or None not in (cell.joules_per_request_low, cell.joules_per_request_high):
+        return ""
+    said = (cell.reasons.get(name) for name in ("joules_per_request_low", "energy_rank", "joules_per_request"))
+    return next((code for code in said if code), "not_stated")
+
+
+def rank_doubt(cell: Cell, rank: EnergyRank) -> str:
+    """Why a figure that is there is not ranked, as a code; empty where that is said of the cell's energy as a whole."""
+    if rank.first is not None or getattr(cell, rank.figure) is None or rank.reason == cell.reasons.get("energy_rank"):
+        return ""
+    return rank.reason
+
+
 def ranks(cells: Iterable[tuple[int, bool, Cell]]) -> list[EnergyRank]:
     """The ranges of both ranked figures for every cell that has energy; `cells` are (number, baseline, cell)."""
     groups: dict[Peers, list[tuple[int, bool, Cell]]] = {}

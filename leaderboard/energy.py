@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from leaderboard.board import Board, Measured, ModelName, Unmeasured
-from leaderboard.efficiency import EQUIVALENT, PER_CORRECT
+from leaderboard.efficiency import EQUIVALENT, PER_CORRECT, missing, no_interval, rank_doubt
 from leaderboard.naming import looked_for, named
 from leaderboard.pages import Energy, EnergyPage, EnergyRow, EnergyTable, LanguageName, NoEnergy
 from leaderboard.records import TaskFacts
 
 Tasks = Mapping[tuple[str, str], TaskFacts]
+
+SHOWN = (
+    *(PER_CORRECT, EQUIVALENT, "output_tokens_per_joule", "joules_per_request", "joules_per_1000_words"),
+    *("language_energy_ratio", "quality_per_kilojoule"),
+)
+"""The figures of a row, in the order of its fields."""
+FACTORS = ("premium", "verbosity", "joules_per_token_ratio")
+"""What stands beneath the Language Energy Ratio."""
 
 
 def page(board: Board, language: str = "") -> EnergyPage:
@@ -69,9 +77,28 @@ def _tables(
         row = EnergyRow(names[each.model], named(cell.language), cell, each.ranks[PER_CORRECT], each.ranks[EQUIVALENT])
         groups.setdefault((*place, cell.energy_setup, cell.energy_scope or ""), []).append(row)
     return tuple(
-        EnergyTable(tasks[task, version], mode, prompt_language, shots, setup, scope, tuple(sorted(rows, key=order)))
-        for (_, task, version, mode, prompt_language, shots, setup, scope), rows in sorted(groups.items())
+        EnergyTable(tasks[task, version], mode, prompt_language, shots, setup, scope, rows, _notes(rows))
+        for (_, task, version, mode, prompt_language, shots, setup, scope), rows in (
+            (place, tuple(sorted(rows, key=order))) for place, rows in sorted(groups.items())
+        )
     )
+
+
+def _notes(rows: Iterable[EnergyRow]) -> tuple[str, ...]:
+    """Every reason that a field of these rows refers to, once."""
+    return tuple(dict.fromkeys(code for row in rows for code in _reasons(row) if code))
+
+
+def _reasons(row: EnergyRow) -> Iterator[str]:
+    cell = row.cell
+    for figure in SHOWN:
+        if getattr(cell, figure) is None:
+            yield missing(cell, figure)
+    for rank in (row.per_correct, row.equivalent):
+        yield rank_doubt(cell, rank)
+    yield no_interval(cell)
+    if cell.language_energy_ratio is not None:
+        yield from (missing(cell, factor) for factor in FACTORS if getattr(cell, factor) is None)
 
 
 def _by_language(row: EnergyRow) -> tuple[object, ...]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 from markupsafe import Markup
 
 from bench.energy.reasons import MEANINGS, meaning
 from bench.premium.plot import svg
+from bench.premium.reasons import meaning as said_of_premium
 from bench.premium.records import Premium, Premiums
 from bench.records import Cell
 from leaderboard.board import PremiumRange
@@ -66,10 +68,13 @@ def equivalent(cell: Cell) -> str:
 def per_request(cell: Cell) -> str:
     """The interval of the joules per request."""
     low, high = cell.joules_per_request_low, cell.joules_per_request_high
-    if low is None or high is None:
-        said = (cell.reasons.get(name) for name in ("joules_per_request_low", "energy_rank", "joules_per_request"))
-        return f"no interval: {why(next((code for code in said if code), 'not_stated'))}"
-    return f"{figure(low)} to {figure(high)}"
+    return "no interval" if low is None or high is None else f"{figure(low)} to {figure(high)}"
+
+
+def doubt(cell: Cell) -> str:
+    """Why the energy of a cell is not ranked, in words; empty where nothing speaks against it."""
+    code = cell.reasons.get("energy_rank", "")
+    return why(code).removeprefix("not ranked: ") if code else ""
 
 
 def absent(cell: Cell, name: str) -> str:
@@ -94,10 +99,15 @@ def times(value: float) -> str:
     return f"{value:,.2f}" if value >= 0.1 else figure(value)
 
 
+def counted(number: int, noun: str) -> str:
+    """So many of something: "1 language", "1,204 languages"."""
+    return f"{number:,} {noun}{'s' * (number != 1)}"
+
+
 def premium_range(found: PremiumRange) -> str:
     """The lowest to the highest premium over tokenizers."""
     low, high = times(found.lowest), times(found.highest)
-    return low if low == high else f"{low} to {high}"
+    return f"{low if low == high else f'{low} to {high}'}{' *' * found.flawed}"
 
 
 def scope(code: str) -> str:
@@ -112,7 +122,27 @@ def provenance(code: str) -> str:
 
 def premium_absent(premium: Premium, name: str = "premium") -> str:
     """Why a premium, or another of its figures, is missing."""
-    return why(premium.reasons.get(name, "not_stated"))
+    return flaw(premium.reasons.get(name, "not_stated"))
+
+
+def flaw(code: str) -> str:
+    """What is wrong with a premium or with the text that was counted, in words."""
+    return plain(said_of_premium(code))
+
+
+def machine(value: object) -> str:
+    """A part of the hardware in words: of metered devices their name, power limit and driver."""
+    if isinstance(value, list) and value and all(isinstance(each, dict) and "name" in each for each in value):
+        return plain("; ".join(map(_device, value)))
+    return plain(str(value))
+
+
+def _device(known: Mapping[str, object]) -> str:
+    limit, driver = known.get("power_limit"), known.get("driver")
+    said = [str(known["name"])]
+    if isinstance(limit, int | float) and limit > 0:
+        said.append(f"{limit:,.0f} W")
+    return ", ".join([*said, f"driver {driver}"] if driver else said)
 
 
 def tokens_each(premium: Premium) -> str:

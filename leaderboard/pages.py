@@ -137,7 +137,10 @@ class EnergyRow:
 
 @dataclass(frozen=True, slots=True)
 class EnergyTable:
-    """Figures that may stand beside each other: one task, one way of asking, one setup, one scope."""
+    """Figures that may stand beside each other: one task, one way of asking, one setup, one scope.
+
+    `notes` are the reason codes of everything that is missing in it, in the order in which they are met.
+    """
 
     task: TaskFacts
     mode: str
@@ -146,6 +149,7 @@ class EnergyTable:
     setup: str
     scope: str
     rows: tuple[EnergyRow, ...]
+    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +180,14 @@ class EnergyPage:
 
 
 @dataclass(frozen=True, slots=True)
+class FlawedText:
+    """What is wrong with the text that was counted, and in which languages: their premiums say little."""
+
+    reason: str
+    languages: tuple[LanguageName, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class LanguagePage:
     """One language: what is known of it, its cells, and the tasks that do not have it."""
 
@@ -186,6 +198,7 @@ class LanguagePage:
     without: tuple[TaskFacts, ...]
     energy: Energy
     premiums: tuple[tuple[Tokenizer, Premium], ...]
+    flawed: tuple[FlawedText, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,6 +334,7 @@ class TokenizerPage:
     tokenizer: Tokenizer
     rows: tuple[PremiumRow, ...]
     premiums: Premiums
+    flawed: tuple[FlawedText, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -350,12 +364,18 @@ class CostRow:
 
 @dataclass(frozen=True, slots=True)
 class CostTable:
-    """The languages of one corpus, whose sentences say the same in each. `more` tokenizers stand on their own pages."""
+    """The languages of one corpus, whose sentences say the same in each. `more` tokenizers stand on their own pages.
+
+    `counted` is in how many languages, as the list of tokenizers counts them, whatever somebody looks for.
+    """
 
     corpus: str
+    corpus_revision: str
+    counted: int
     columns: tuple[CostColumn, ...]
     more: int
     rows: tuple[CostRow, ...]
+    flawed: tuple[FlawedText, ...]
 
 
 @dataclass(frozen=True, slots=True)

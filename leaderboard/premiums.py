@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from bench.premium.counting import UNSEEN
 from bench.premium.files import from_json, read
 from bench.premium.records import Premium, Premiums
 from bench.premium.summary import summarised
@@ -76,6 +77,44 @@ def merged(old: Mapping[Key, Premiums], fresh: Mapping[Key, Premiums]) -> dict[K
     return {**old, **fresh, **kept}
 
 
+def stand_ins(found: Mapping[Key, Premiums]) -> dict[Key, Key]:
+    """What a model counted itself -> what the tokenizer's own file gave, where both are surely one tokenizer.
+
+    A model has its whole content's hash, weights and all, a tokenizer's file one of its own: the hashes cannot tell.
+    They are one where the file has every language of the model with the very same counts and interval, over texts of
+    the same length. The widest file stands for the model.
+    """
+    asked = {key: each for key, each in found.items() if _of_model(each)}
+    files = {key: each for key, each in found.items() if key not in asked}
+    made = {}
+    for own, each in asked.items():
+        same = [key for key, other in files.items() if _counts_alike(each, other)]
+        if same:
+            made[own] = min(same, key=lambda key: (-len(files[key].languages), key))
+    return made
+
+
+def _of_model(premiums: Premiums) -> bool:
+    """Whether a model was asked for them, which does not show which tokens a text has."""
+    return any(one.reasons.get("unknown") == UNSEEN for one in premiums.languages)
+
+
+def _counts_alike(own: Premiums, other: Premiums) -> bool:
+    known = {(each.language, each.variety): each for each in other.languages}
+    return (own.tokenizer, own.corpus) == (other.tokenizer, other.corpus) and all(
+        (found := known.get((each.language, each.variety))) is not None and _alike(each, found)
+        for each in own.languages
+    )
+
+
+def _alike(one: Premium, other: Premium) -> bool:
+    names = (
+        *("sentences", "tokens", "english_tokens", "premium", "low", "high"),
+        *("bytes_per_token", "characters_per_token", "byte_premium"),
+    )
+    return all(getattr(one, name) == getattr(other, name) for name in names)
+
+
 def _width(source: Source) -> int:
     return len(source.premiums.languages)
 
@@ -88,7 +127,7 @@ def _agree(one: Premiums, other: Premiums) -> bool:
     return all(known.get((each.language, each.variety), each) == each for each in other.languages)
 
 
-def tokenizer(slug: str, found: Premiums) -> Tokenizer:
+def tokenizer(slug: str, found: Premiums, shown_as: str = "") -> Tokenizer:
     """What the list of tokenizers says of one."""
     summary = summarised(found)
     return Tokenizer(
@@ -102,6 +141,7 @@ def tokenizer(slug: str, found: Premiums) -> Tokenizer:
         median=summary.median,
         p90=summary.p90,
         highest=summary.highest.premium if summary.highest else None,
+        shown_as=shown_as,
     )
 
 

@@ -206,7 +206,8 @@ class Tokenizer:
     """A tokenizer on one parallel corpus. `slug` is its address.
 
     `median`, `p90` (nine of ten languages lie below) and `highest` are of the premiums in the `languages` that count,
-    without English; `gini` is that of the tokens, English included.
+    without English; `gini` is that of the tokens, English included. `shown_as` is the slug of the same tokenizer as its
+    file gave it, where a model counted in fewer languages what the file has too; else empty.
     """
 
     slug: str
@@ -219,3 +220,4 @@ class Tokenizer:
     median: float | None
     p90: float | None
     highest: float | None
+    shown_as: str = ""

@@ -121,7 +121,9 @@ def _publish(
         withheld=tuple(one for each in contributions for one in each.withheld),
         models=len(content.entries),
         cells=sum(len(entry.cells) for entry in content.entries.values()),
-        premiums=tuple(sorted(premiums.slug for key, premiums in store.tokenizers(content).items() if key in counted)),
+        premiums=tuple(
+            sorted({one.shown_as or one.slug for key, one in store.tokenizers(content).items() if key in counted})
+        ),
     )
 
 

@@ -106,9 +106,14 @@ def models(content: Content) -> dict[Identity, Model]:
 
 
 def tokenizers(content: Content) -> dict[premiums.Key, Tokenizer]:
-    """The tokenizers by slug."""
-    slugs = _slugs({key: f"{key[0]}-{key[2]}" for key in content.premiums})
-    made = {key: premiums.tokenizer(own, content.premiums[key]) for key, own in slugs.items()}
+    """The tokenizers by slug. One that another stands for leaves the shorter slug to it."""
+    shown = premiums.stand_ins(content.premiums)
+    names = {key: f"{key[0]}-{key[2]}{f'-{key[1]}' if key in shown else ''}" for key in content.premiums}
+    slugs = _slugs(names)
+    made = {
+        key: premiums.tokenizer(own, content.premiums[key], slugs[shown[key]] if key in shown else "")
+        for key, own in slugs.items()
+    }
     return dict(sorted(made.items(), key=lambda pair: pair[1].slug))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from bench.premium.plot import ordered
 from bench.premium.records import Premium
@@ -13,6 +13,7 @@ from leaderboard.pages import (
     CostRow,
     Costs,
     CostTable,
+    FlawedText,
     PremiumRow,
     Priced,
     TokenizerList,
@@ -33,7 +34,19 @@ def tokenizer(board: Board, found: Tokenizer) -> TokenizerPage:
     """One tokenizer."""
     premiums = board.tokenizer(found)
     rows = tuple(PremiumRow(named(one.language), one) for one in ordered(premiums.languages))
-    return TokenizerPage(board.name, found, rows, premiums)
+    return TokenizerPage(board.name, found, rows, premiums, flawed(premiums.languages))
+
+
+def flawed(found: Iterable[Premium]) -> tuple[FlawedText, ...]:
+    """What is wrong with the texts of these premiums, flaw by flaw."""
+    places: dict[str, set[str]] = {}
+    for one in found:
+        if one.premium is not None and "text" in one.reasons:
+            places.setdefault(one.reasons["text"], set()).add(one.language)
+    return tuple(
+        FlawedText(why, tuple(sorted(map(named, codes), key=lambda each: (each.name.casefold(), each.code))))
+        for why, codes in sorted(places.items())
+    )
 
 
 def costs(board: Board, language: str = "") -> Costs:
@@ -47,12 +60,12 @@ def costs(board: Board, language: str = "") -> Costs:
     return Costs(
         board.name,
         language,
-        tuple(_table(corpus, columns, known, priced, language) for (corpus, _), columns in sorted(found.items())),
+        tuple(_table(corpus, columns, known, priced, language) for corpus, columns in sorted(found.items())),
     )
 
 
 def _table(
-    corpus: str,
+    corpus: tuple[str, str],
     found: Mapping[int, Mapping[tuple[str, str], Premium]],
     known: Mapping[int, Tokenizer],
     priced: Mapping[tuple[str, str, str], Sequence[Priced]],
@@ -70,14 +83,19 @@ def _table(
         CostColumn(one, tuple(priced.get((one.name, one.revision, one.corpus), ())))
         for one in (known[number] for number in shown)
     ]
-    return CostTable(corpus, tuple(columns), len(found) - len(shown), tuple(rows))
+    said = [one for row in rows for one in row.premiums if one is not None]
+    counted = max(known[number].languages for number in shown)
+    return CostTable(*corpus, counted, tuple(columns), len(found) - len(shown), tuple(rows), flawed(said))
 
 
 def _priced(board: Board) -> dict[tuple[str, str, str], list[Priced]]:
     """The models with a price by the tokenizers that their runs name."""
     made: dict[tuple[str, str, str], list[Priced]] = {}
+    shown = board.stand_ins()
     for model in board.models():
-        prices = {key: run.price for run in model.runs for key in run.tokenizers if run.price is not None}
+        prices = {
+            shown.get(key, key): run.price for run in model.runs for key in run.tokenizers if run.price is not None
+        }
         for key, price in prices.items():
             made.setdefault(key, []).append(Priced(ModelName(model.slug, model.name, model.baseline), price))
     return made

@@ -14,6 +14,7 @@ import click
 from bench.cli.doctor import meter_finding, written
 from bench.cli.progress import duration, watch
 from bench.cli.tables import note, print_table
+from bench.records import UsageError
 
 if TYPE_CHECKING:
     from bench.energy.clock import Clock
@@ -33,6 +34,7 @@ TITLES = {
     "T8": ("power under load is plausible", "{:,.1f} W"),
     "T9": ("no throttling", ""),
     "T10": ("no other process", ""),
+    "T11": ("attributed parts are the whole", "{:.0e}"),
 }
 """Each check in words, and how what it found is written."""
 
@@ -86,6 +88,9 @@ def probe(spec: str, scope: str | None, seconds: float, no_load: bool, as_json: 
     from bench.energy.clock import RealClock
     from bench.energy.meter import NoMeter
 
+    kind = spec.partition(":")[0]  # an address may hold a password
+    if kind in choose.OUTSIDE and scope is None:
+        raise UsageError(f"what the meter {kind}: covers cannot be seen from here; say --scope node or --scope wall")
     clock = RealClock()
     report: Report | None = None
     missing: NoMeter | None = None
@@ -97,7 +102,6 @@ def probe(spec: str, scope: str | None, seconds: float, no_load: bool, as_json: 
         with contextlib.closing(meter):
             report = _probed(meter, clock, seconds, no_load=no_load)
     known = choose.available(clock)
-    kind = spec.partition(":")[0]  # an address may hold a password
     if as_json:
         click.echo(json.dumps(_object(kind, known, report, missing), ensure_ascii=False))
     else:
@@ -180,7 +184,7 @@ def _print(
     click.echo("\n".join(written(findings, width)))
     click.echo()
     if report is None:
-        note("Nothing was measured: energy is missing on this machine, and never zero.")
+        note(f"Nothing was measured: {_instead(kind, known)}, and never zero.")
         return
     rows = [(check.id, TITLES[check.id][0], _held(check), _found(check), check.limit) for check in report.checks]
     columns = {"check": False, "what": False, "holds": False, "found": True, "limit": False}
@@ -194,6 +198,20 @@ def _print(
         note(f"{', '.join(ids)}: {detail}")
     if report.idle_watts is not None:
         note(f"Idle power: {report.idle_watts:,.1f} W. It is told beside figures, never taken off them.")
+
+
+def _instead(kind: str, known: Sequence[tuple[str, NoMeter | MeterFacts]]) -> str:
+    """That energy is missing, and which meters have it where the one that was asked has not."""
+    from bench.energy.records import MeterFacts
+
+    others = [name for name, found in known if isinstance(found, MeterFacts)]
+    if not others:
+        return "energy is missing on this machine"
+    does = "does" if len(others) == 1 else "do"
+    return (
+        f"{kind} does not measure here, {' and '.join(others)} {does} "
+        f"({' or '.join(f'--meter {name}' for name in others)}); what was not measured is missing"
+    )
 
 
 def _held(check: Check) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+import sys
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +15,8 @@ from bench.runfile import RunFile, reading
 
 if TYPE_CHECKING:
     from bench.energy.attribution import Phases
-    from bench.energy.explaining import Checked, Control, Controlled, Entry, Explanation, Line, Missing, Setup
+    from bench.energy.checked import Checked
+    from bench.energy.explaining import Control, Controlled, Entry, Explanation, Line, Missing, Setup
     from bench.energy.records import Subject
 
 SCOPES = {
@@ -28,13 +30,15 @@ SCOPES = {
 METHODS = {"counter": "the device's own energy counter", "integral": "power readings, added up over time"}
 FIELDS = {
     "energy": "all energy figures",
-    "energy_rank": "a place in rankings",
+    "quality": "what a score or the premium is needed for",
     "energy_scope": "scope",
     "joules_per_request_low": "interval of joules per request",
     "joules_per_correct_low": "interval of joules per correct",
 }
 HERE = 6
 """So many languages are named where something is missing; of more, how many there are."""
+PIPED = 100
+"""Columns of text where the output is no terminal, as wide as the sentences."""
 
 
 @click.command()
@@ -81,11 +85,11 @@ def _print(found: Explanation, run: Path, *, scored: bool) -> None:
     if found.costs:
         _print_costs(found)
     if found.windows:
-        _print_windows(found.windows)
+        _print_windows(found.windows, found.sentinels)
     if found.checks:
         _print_checks(found.checks)
     if found.missing:
-        _print_missing(found.missing)
+        _print_missing(found.missing, apart=not found.windows)
 
 
 def _print_setup(setup: Setup, *, latest: bool) -> None:
@@ -95,7 +99,8 @@ def _print_setup(setup: Setup, *, latest: bool) -> None:
     _say(f"Scope {setup.scope}: {SCOPES[setup.scope]}. Method {setup.method}: {METHODS[setup.method]}.")
     joules = "joules not known of all" if setup.joules is None else f"{digits(setup.joules)} J"
     _say(
-        f"{setup.windows:,} windows, {setup.valid:,} of them valid, {setup.seconds / 60:,.1f} minutes, {joules}. "
+        f"{_count(setup.windows, 'window')}, {setup.valid:,} of them valid,"
+        f" {setup.seconds / 60:,.1f} minutes, {joules}. "
         + (
             "Power at rest was not measured."
             if setup.idle_watts is None
@@ -108,34 +113,41 @@ def _print_setup(setup: Setup, *, latest: bool) -> None:
 
 
 def _print_entries(entries: Sequence[Entry]) -> None:
-    from bench.cli.tables import print_table
     from bench.energy.reasons import meaning
 
     names = (
-        *("J/request", "95 % interval", "CV", "windows", "tok/J", "whole run", "whole/steady", "J/correct"),
+        *("J/request", "95 % interval", "CV", "windows", "ranked", "tok/J", "whole run", "whole/steady", "J/correct"),
         *("J/1,000 words", "Engl.-eq. tok/J", "LER", "= premium", "x verbosity", "x J/token"),
     )
     rows = [
         (_task(entry.subject), _code(entry.subject), entry.figures.provenance, *_numbers(entry)) for entry in entries
     ]
     columns = {"task": False, "language": False, "energy": False, **dict.fromkeys(names, True)}
-    print_table(columns, rows, "What it takes: steady stretches, unless it says whole run", 2)
+    _print_wide(columns, rows, "What it takes: steady stretches, unless it says whole run", 2)
     click.echo()
     _say(
         "J/request: joules of a steady token times tokens of an answer, at this concurrency. tok/J: output tokens per"
         " joule, the same as tokens per second per watt; not ranked, as more tokens for the same words raise it."
         " LER: Language Energy Ratio, joules per request over those of English on parallel questions."
     )
-    lacking: dict[tuple[str, str], list[str]] = {}
+    lacking: dict[tuple[str, str], list[Subject]] = {}
     for entry in entries:
-        what, why = ("Not ranked", entry.figures.rank_reason)
+        for why in entry.unranked:
+            lacking.setdefault(("Not ranked", why), []).append(entry.subject)
         if entry.figures.joules_per_request is None:
-            what, why = ("No energy", entry.figures.reasons.get("energy", "no_valid_window"))
-        if why:
-            lacking.setdefault((what, why), []).append(f"{_task(entry.subject)} {_code(entry.subject)}")
+            why = entry.figures.reasons.get("energy", "no_valid_window")
+            lacking.setdefault(("No energy", why), []).append(entry.subject)
     for (what, why), where in lacking.items():
-        _say(f"{what}: {meaning(why)}: {_listed(where)}.")
+        _say(f"{what}: {meaning(why)}: {_places(where)}.")
     click.echo()
+
+
+def _places(subjects: Iterable[Subject]) -> str:
+    """All of them, by task: whoever looks for a language has to find it."""
+    by_task: dict[str, list[str]] = {}
+    for subject in subjects:
+        by_task.setdefault(_task(subject), []).append(_code(subject))
+    return "; ".join(f"{task} {', '.join(dict.fromkeys(codes))}" for task, codes in by_task.items())
 
 
 def _numbers(entry: Entry) -> list[str]:
@@ -159,6 +171,7 @@ def _numbers(entry: Entry) -> list[str]:
         interval,
         "-" if found.variation is None else f"{found.variation:.1%}",
         f"{found.windows:,}",
+        "-" if found.joules_per_request is None else "no" if entry.unranked else "yes",
         digits(found.output_tokens_per_joule),
         digits(entry.whole_tokens_per_joule),
         digits(entry.whole_to_steady),
@@ -220,26 +233,25 @@ def _print_costs(found: Explanation) -> None:
     assert costs is not None
     parts = {
         "at rest": (costs.idle_watts, "W"),
-        "a prompt token": (costs.prompt_token_joules, "J"),
-        "an output token": (costs.output_token_joules, "J"),
-        "a context step": (costs.context_step_joules, "J"),
+        "for a prompt token": (costs.prompt_token_joules, "J"),
+        "for an output token": (costs.output_token_joules, "J"),
+        "for a context step": (costs.context_step_joules, "J"),
     }
-    told = ", ".join(
-        f"{what} {f'{digits(value)} {unit}' if value else 'not above 0'}"
-        for what, (value, unit) in parts.items()
-        if value is not None
-    )
+    told = ", ".join(f"{digits(value)} {unit} {what}" for what, (value, unit) in parts.items() if value)
+    without = [what for what, (value, _) in parts.items() if value == 0]
+    if without:
+        told += f"; nothing that can be told apart {' or '.join(without)}"
     checked = (
         "not checked: no isolated windows"
         if costs.error is None
         else f"{costs.error:.1%} off on held-out isolated windows (limit {LARGEST_ERROR:.0%})"
     )
-    _say(f"Mixed windows are attributed by a fit on {costs.windows:,} windows: {told}; {checked}.")
+    _say(f"Mixed windows are attributed by a fit on {_count(costs.windows, 'window')}: {told}; {checked}.")
     click.echo()
 
 
-def _print_windows(lines: Sequence[Line]) -> None:
-    from bench.cli.tables import print_table
+def _print_windows(lines: Sequence[Line], sentinels: Sequence[Subject]) -> None:
+    from bench.energy.checks import DRIFT, SURE_SECONDS
     from bench.energy.reasons import meaning
 
     rows = [
@@ -262,9 +274,16 @@ def _print_windows(lines: Sequence[Line]) -> None:
     ]
     numbers = ("steady s", "whole s", "requests", "tokens", "J", "W", "batch asked", "reached")
     columns = {"no.": True, "kind": False, "language": False, "task": False, **dict.fromkeys(numbers, True)}
-    print_table(columns | {"valid": False}, rows, "Windows, in the order of measuring", 3)
+    _print_wide(columns | {"valid": False}, rows, "Windows, in the order of measuring", 3)
     click.echo()
     _say("Tokens, joules and watts are those of the steady stretch, of the whole window where there is none.")
+    if any(line.watts is None and line.joules is not None for line in lines):
+        _say(f"W is left out under {SURE_SECONDS:g} s: a counter moves in steps, and one of them is too much of that.")
+    for one in sentinels:
+        _say(
+            f"The sentinel is {_task(one)} in {_code(one)}: between two that differ by more than {DRIFT:.0%}, windows"
+            " have drifted."
+        )
     reasons: dict[str, list[Line]] = {}
     for line in lines:
         for reason in line.reasons:
@@ -278,34 +297,81 @@ def _numbered(having: Sequence[Line], lines: Sequence[Line]) -> str:
     """Which windows: mixed ones have numbers of their own."""
     mixed = [line for line in having if line.kind == "mixed"]
     apart = [str(line.number) for line in having if line.kind != "mixed"]
-    told = [f"Windows {_listed(apart, 12)}"] if apart else []
+    told = [f"Window{'s' * (len(apart) > 1)} {_listed(apart, 12)}"] if apart else []
     if mixed and len(mixed) == sum(line.kind == "mixed" for line in lines):
         told.append("All mixed windows")
     elif mixed:
-        told.append(f"Mixed windows {_listed((str(line.number) for line in mixed), 12)}")
+        told.append(f"Mixed window{'s' * (len(mixed) > 1)} {_listed((str(line.number) for line in mixed), 12)}")
     return "; ".join(told)
 
 
 def _print_checks(checks: Sequence[Checked]) -> None:
+    from bench.cli.energy import TITLES
     from bench.cli.tables import print_table
 
+    titles = {**TITLES, "drift": ("sentinels agree", "{:.1%}")}
     rows = [
-        (one.id, f"{one.passed:,}", f"{one.failed:,}", f"{one.not_made:,}", digits(one.worst), one.limit, one.detail)
+        (
+            one.id,
+            titles[one.id][0],
+            *(f"{number:,}" for number in (one.passed, one.failed, one.not_made)),
+            "-" if one.worst is None else titles[one.id][1].format(one.worst),
+        )
         for one in checks
     ]
     numbers = ("passed", "failed", "not made", "largest found")
-    columns = {"check": False, **dict.fromkeys(numbers, True), "limit": False, "what": False}
-    print_table(columns, rows, "Checks (docs/energy.md)")
+    print_table({"check": False, "what": False, **dict.fromkeys(numbers, True)}, rows, "Checks (docs/energy.md)")
+    click.echo()
+    for one in checks:
+        limit = f"{one.limit} allowed" if one.limit else ""
+        seen = "; ".join(filter(None, (limit, one.detail)))
+        failed = f"failed in {_numbers_of(one.windows)}" if one.windows else ""
+        unmade = f"not made: {one.why}" if one.why and one.why != one.detail else ""
+        if said := "; ".join(filter(None, (failed, seen, unmade))):
+            _say(f"{one.id}: {said}.")
     click.echo()
 
 
-def _print_missing(missing: Sequence[Missing]) -> None:
+def _numbers_of(numbers: Sequence[int]) -> str:
+    return f"window{'s' * (len(numbers) > 1)} {_listed(map(str, numbers), 12)}"
+
+
+def _print_missing(missing: Sequence[Missing], *, apart: bool) -> None:
     from bench.energy.reasons import meaning
 
+    if apart:
+        click.echo()
     click.echo("Missing, and why\n")
     for one in missing:
         what = FIELDS.get(one.field, one.field.replace("_", " "))
         _say(f"{what}: {meaning(one.reason)}: {_listed(one.where)}.")
+
+
+def _print_wide(columns: Mapping[str, bool], rows: Sequence[Sequence[str]], title: str, repeat: int) -> None:
+    """A table in parts that fit the terminal, or `PIPED`, each with so many of the first columns."""
+    from bench.cli.tables import print_table
+
+    names = list(columns)
+    if sys.stdout.isatty():
+        print_table(columns, rows, title, repeat)
+        return
+    # tabulate pads a column that is as narrow as its header by two, and puts two between columns.
+    widths = [max([len(name) + 2, *map(len, column)]) + 2 for name, *column in zip(names, *rows, strict=True)]
+    first = list(range(repeat))
+    parts = [list(first)]
+    for index in range(repeat, len(names)):
+        if sum(widths[one] for one in parts[-1]) + widths[index] - 2 > PIPED and len(parts[-1]) > repeat:
+            parts.append(list(first))
+        parts[-1].append(index)
+    for number, part in enumerate(parts):
+        if number:
+            click.echo()
+        kept = {names[index]: columns[names[index]] for index in part}
+        print_table(kept, [[row[index] for index in part] for row in rows], "" if number else title)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'s' * (number != 1)}"
 
 
 def digits(value: float | None) -> str:

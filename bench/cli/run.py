@@ -162,10 +162,13 @@ def run(
     named = [name for given in models or ("baseline",) for name in (BASELINES if given == "baseline" else (given,))]
     chosen = list(dict.fromkeys(named))
     known = {given: resolve(given) for given in chosen}
-    tuned = {given: {**one.options, **model_options(options)} for given, one in known.items()}
+    tuned = {
+        given: {**one.options, **named_values(options, "-M", "-M temperature=0.6")} for given, one in known.items()
+    }
     names_of = {given: published(one.name, tuned[given]) for given, one in known.items()}
     paths = run_paths(names_of, output)
     metering = Metering.of(energy_options, asked=with_energy, required=require_energy)
+    metering.refuse(batch, max_cost)
     rows = batch or metering.concurrency
 
     def load_one(given: str) -> Model:
@@ -246,16 +249,16 @@ def bounds_for(model: Model, max_cost: float | None, max_errors: float | None) -
     return Bounds(max_cost, ERROR_SHARE if max_errors is None and model.capabilities.remote else max_errors)
 
 
-def model_options(given: Iterable[str]) -> dict[str, object]:
+def named_values(given: Iterable[str], option: str, example: str) -> dict[str, object]:
     """`name=value` texts as a mapping. Raises `UsageError` for a text of another form, and for a name given twice."""
     options: dict[str, object] = {}
     for text in given:
         name, equals, value = text.partition("=")
         if not equals or not name.isidentifier():
             # The text itself stays unsaid: it may hold what was meant to be kept.
-            raise UsageError("-M takes NAME=VALUE, such as -M temperature=0.6")
+            raise UsageError(f"{option} takes NAME=VALUE, such as {example}")
         if name in options:
-            raise UsageError(f"-M {name} is given twice")
+            raise UsageError(f"{option} {name} is given twice")
         options[name] = value
     return options
 

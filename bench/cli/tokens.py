@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,8 +17,12 @@ from bench.text import slug
 if TYPE_CHECKING:
     from bench.premium.counting import Tokenizer
     from bench.premium.records import Premiums
+    from bench.premium.texts import Corpus
+    from tasks.records import Variety
 
 PICTURE = ".svg"
+LANGUAGES = "`python -m bench list languages` has them all"
+WITHOUT = "tiktoken:NAME, hf:NAME and sp:FILE count without a service, tiktoken:o200k_base as GPT-4o and later do"
 USUAL = ("tokenizer.json", "tokenizer.model")
 """What many tokenizers' files are called, so that it names none."""
 
@@ -98,16 +103,31 @@ def tokens(
     pictures = _targets(names, name, plot, "--plot", PICTURE)
     use_mirror(data)
     texts = corpus(name)
-    varieties = texts.chosen(codes)
+    varieties = _varieties(texts, codes)
     with contextlib.ExitStack() as opened:
         tokenizers = _open(chosen, options, opened)
         try:
             found = compare(tokenizers, texts, varieties, watch)
         except ModelStopped as stopped:
-            raise BenchError(str(stopped)) from stopped
+            raise BenchError(f"{stopped}; {WITHOUT}") from stopped
     made = {given: dataclasses.replace(one, tokenizer=names[given]) for given, one in zip(chosen, found, strict=True)}
+    replaced = [path for path in (*files.values(), *pictures.values()) if path.exists()]
     written = _write(made, files, pictures)
+    for path in replaced:
+        click.echo(f"replaced {path}", err=True)
     _print(list(made.values()), sort, as_json=as_json, as_csv=as_csv, written=written)
+
+
+def _varieties(texts: Corpus, codes: Sequence[str]) -> tuple[Variety, ...]:
+    """The languages chosen. Raises `UsageError`, which says of an unknown one where the known ones are listed."""
+    from languages import UnknownLanguage
+
+    try:
+        return texts.chosen(codes)
+    except UsageError as error:
+        if isinstance(error.__cause__, UnknownLanguage) and not error.__cause__.candidates:
+            raise UsageError(f"{error}; {LANGUAGES}") from error
+        raise
 
 
 def _print(found: Sequence[Premiums], sort: str, *, as_json: bool, as_csv: bool, written: Iterable[Path]) -> None:
@@ -185,11 +205,11 @@ def _open(chosen: Iterable[str], options: Iterable[str], opened: contextlib.Exit
 
     Raises `UsageError`.
     """
-    from bench.cli.run import model_options
+    from bench.cli.run import named_values
     from bench.premium.tokenizers import CONTROLS
 
     chosen = list(chosen)
-    given = model_options(options)
+    given = named_values(options, "-M", "-M pattern=cl100k_base")
     bare = CONTROLS if set(chosen) - set(CONTROLS) else ()
     return [_open_one(one, {} if one in bare else given, opened) for one in chosen]
 
@@ -209,7 +229,9 @@ def _open_one(given: str, options: Mapping[str, object], opened: contextlib.Exit
         hint = did_you_mean(word, (*tokenizers.PROVIDERS, *PROVIDERS))
         if not colon and Path(given).exists():
             hint = "; of a folder or file of Hugging Face's give hf:NAME, of a SentencePiece model sp:NAME"
-        raise UsageError(f"no tokenizer {given!r}{hint}; one is {tokenizers.USAGE}, or a model such as openai:MODEL")
+        raise UsageError(f"no tokenizer {given!r}; one is {tokenizers.USAGE}, or a model such as openai:MODEL{hint}")
+    if word == "openai" and not {**known.options, **options}.get("base_url") and not os.environ.get("OPENAI_BASE_URL"):
+        raise UsageError(f"{given}: OpenAI's service does not count tokens; {WITHOUT}; -M base_url=URL asks another")
     model = load(known.name, Settings(training, options={**known.options, **options}, price=known.price))
     opened.callback(model.close)
     return tokenizers.of_model(model)

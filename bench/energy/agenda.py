@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+import itertools
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from bench.backend import Model, ModelStopped, Tokenizing
 from bench.energy.measuring import Agenda
@@ -18,8 +19,9 @@ from bench.records import Request, UsageError
 from tasks.records import by_hash
 
 ENGLISH = "eng_Latn"
-QUESTIONS = 4
-"""So many times the concurrency are asked at most of one subject: enough that a batch is never of a few questions."""
+QUESTIONS = 2
+"""So many times the concurrency are asked at most of one subject: a batch is never of a few questions, and each of them
+is answered in every window."""
 FEWEST_SHARED = 0.5
 """Languages are asked the same items where at least this share of the smallest of them is shared."""
 
@@ -52,57 +54,67 @@ def expected(blocks: Sequence[Block], model: Model, options: Options) -> tuple[i
     return len(slots), seconds_needed(slots, options)
 
 
-@dataclass(frozen=True, slots=True)
-class Questions:
-    """The questions of one subject by item; `sample` names the item across languages."""
-
-    subject: Subject
-    by_item: Mapping[str, Request]
-
-
 def agenda(
-    planned: Asked, english: Asked, usable: Callable[[Sequence[str]], set[str]], model: Model, options: Options
+    planned: Callable[[], Asked],
+    english: Callable[[], Asked],
+    usable: Callable[[Sequence[str]], set[str]],
+    model: Model,
+    options: Options,
 ) -> Agenda | None:
     """What is measured; None where nothing of the plan had an answer.
 
-    `planned` was asked already, and `usable` says which of its requests had an answer.
+    `planned` was asked already, and `usable` says which of its requests had an answer. Both are gone through twice, so
+    that no more requests are held than are asked.
     """
-    mine = [_questions(block, made, usable([one.id for one in made])) for block, made in planned]
-    also = [_questions(block, made, None) for block, made in english]
-    every = {one.subject: one for one in (*also, *mine) if one.by_item}
-    if not any(one.subject in every for one in mine):
+    asked: dict[Subject, list[str]] = {}
+    for block, made in planned():
+        answered = usable([one.id for one in made])
+        if items := [item for item, one in _items(block, made) if one.id in answered]:
+            asked.setdefault(_subject(block, made), items)
+    if not asked:
         return None
-    shared = _shared(list(every.values()))
+    beside = {_subject(block, made): [item for item, _ in _items(block, made)] for block, made in english() if made}
+    every = {**{subject: items for subject, items in beside.items() if items}, **asked}
+    shared = _shared(every)
     most = QUESTIONS * options.concurrency
-    chosen = {
-        subject: [one.by_item[item] for item in by_hash(shared.get(subject) or one.by_item, str)[:most]]
-        for subject, one in every.items()
-    }
-    asked = [one.subject for one in mine if one.subject in every]
-    sentinel = next((subject for subject in (*asked, *every) if subject.language == ENGLISH), asked[0])
-    parallel = frozenset(subject for subject in every if subject in shared)
-    return Agenda(chosen, sentinel, _controls(model, asked, chosen, options), parallel)
+    wanted = {subject: by_hash(shared.get(subject, items), str)[:most] for subject, items in every.items()}
+    chosen = _chosen(itertools.chain(english(), planned()), wanted)
+    sentinel = next((subject for subject in (*asked, *every) if subject.language == ENGLISH), next(iter(asked)))
+    return Agenda(chosen, sentinel, _controls(model, list(asked), chosen, options))
 
 
-def _questions(block: Block, made: Sequence[Request], usable: set[str] | None) -> Questions:
-    items = {sample.id: sample.item for sample in block.samples}
-    kept = [one for one in made if one.repeat == 0 and (usable is None or one.id in usable)]
-    subject = subject_of(made[0], block.task.version) if made else Subject()
-    return Questions(subject, {items[one.sample]: one for one in kept})
+def _subject(block: Block, made: Sequence[Request]) -> Subject:
+    return subject_of(made[0], block.task.version)
 
 
-def _shared(every: Sequence[Questions]) -> dict[Subject, list[str]]:
+def _items(block: Block, made: Sequence[Request]) -> Iterator[tuple[str, Request]]:
+    """Each request with the name of its item, which is the same in parallel languages; of repeats the first."""
+    names = {sample.id: sample.item for sample in block.samples}
+    return ((names[one.sample], one) for one in made if one.repeat == 0)
+
+
+def _chosen(asked: Asked, wanted: Mapping[Subject, Sequence[str]]) -> dict[Subject, list[Request]]:
+    """The requests for the wanted items, in their order."""
+    found: dict[Subject, dict[str, Request]] = {}
+    for block, made in asked:
+        if made and (items := wanted.get(_subject(block, made))):
+            some = frozenset(items)
+            kept = {item: one for item, one in _items(block, made) if item in some}
+            found.setdefault(_subject(block, made), {}).update(kept)
+    return {subject: [found[subject][item] for item in items] for subject, items in wanted.items()}
+
+
+def _shared(every: Mapping[Subject, Sequence[str]]) -> dict[Subject, list[str]]:
     """The items that a subject shares with English asked in the same way, where there are enough of them."""
-    groups: dict[Subject, list[Questions]] = {}
-    for one in every:
-        groups.setdefault(replace(one.subject, language="", variety=""), []).append(one)
+    groups: dict[Subject, list[Subject]] = {}
+    for subject in every:
+        groups.setdefault(replace(subject, language="", variety=""), []).append(subject)
     found: dict[Subject, list[str]] = {}
     for group in groups.values():
-        if not any(one.subject.language == ENGLISH for one in group):
-            continue
-        common = set.intersection(*(set(one.by_item) for one in group))
-        if len(common) >= max(1.0, FEWEST_SHARED * min(len(one.by_item) for one in group)):
-            found |= {one.subject: sorted(common) for one in group}
+        if any(subject.language == ENGLISH for subject in group):
+            common = set.intersection(*(set(every[subject]) for subject in group))
+            if len(common) >= max(1.0, FEWEST_SHARED * min(len(every[subject]) for subject in group)):
+                found |= {subject: sorted(common) for subject in group}
     return found
 
 

@@ -109,7 +109,8 @@ def attribute(window: Window, costs: Costs | None) -> Window:
     modelled = [costs.work_joules(share.work) if costs else None for share in window.shares]
     weights = [weight for weight in modelled if weight is not None]
     together = math.fsum(weights)
-    if costs is None or len(weights) < len(modelled) or not together > 0:
+    # Nothing that was computed takes nothing: where the fit says so, it tells the shares not apart.
+    if costs is None or len(weights) < len(modelled) or not all(weight > 0 for weight in weights):
         return _without(window, ("attribution_unfitted",))
     given = [joules * weight / together for weight in weights]
     shares = tuple(replace(share, joules=each) for share, each in zip(window.shares, given, strict=True))

@@ -35,6 +35,9 @@ FIELDS = (
 )
 """The fields of a cell that may be missing; `reasons` has the field's own code, or "energy" for all of them."""
 
+DOUBTS = frozenset({"drift", "no_sentinel", "repeats_vary"})
+"""What is against windows that nothing is compared with them; a length limit is no such thing."""
+
 CORPORA = ("ntrex-from-eng", "flores200-from-eng", "flores-from-eng", "tico19-from-eng", "udhr-from-eng")
 """Where a language's premium is taken from, the first that has it: news, encyclopaedia, health, law."""
 
@@ -45,7 +48,6 @@ class Energy:
 
     figures: Mapping[Subject, Figures]
     premiums: Mapping[tuple[str, str], float]
-    parallel: frozenset[Subject] = frozenset()
     unmeasured: str = ""
 
 
@@ -56,8 +58,7 @@ def energy(windows: Sequence[Window], premiums: Sequence[Premiums], unmeasured: 
         for one in corpus.languages:
             if one.premium is not None and "text" not in one.reasons:
                 known.setdefault((one.language, one.variety), one.premium)
-    parallel = frozenset(window.subject for window in windows if "parallel_prompts" in window.notes)
-    return Energy(figures(windows), known, parallel, unmeasured)
+    return Energy(figures(windows), known, unmeasured)
 
 
 def with_energy(cells: Iterable[Cell], known: Energy) -> list[Cell]:
@@ -135,7 +136,9 @@ def _per_correct(cell: Cell, found: Figures) -> Part:
     assert found.joules_per_request is not None
     each = found.joules_per_request / cell.value
     if found.low is None or found.high is None:
-        return {fields[0]: each}, dict.fromkeys(fields[1:], found.reasons.get("joules_per_request_low", "one_window"))
+        return {fields[0]: each}, dict.fromkeys(
+            fields[1:], found.reasons.get("joules_per_request_low", "too_few_repeats")
+        )
     # Both parts are taken as log-normal and independent: their distances add up as squares.
     down = math.hypot(math.log(found.joules_per_request / found.low), math.log(cell.ci_high / cell.value))
     up = math.hypot(math.log(found.high / found.joules_per_request), math.log(cell.value / cell.ci_low))
@@ -189,12 +192,10 @@ def _ratio(cell: Cell, subject: Subject, found: Figures, known: Energy, premium:
     """The Language Energy Ratio and its factors: premium x verbosity x joules per token."""
     fields = ("language_energy_ratio", "verbosity", "joules_per_token_ratio")
     english = _english(subject, known)
-    if subject.language == ENGLISH:
-        return {}, dict.fromkeys(fields, "is_english")
-    if english is None or english.joules_per_request is None or english.provenance != found.provenance:
-        return {}, dict.fromkeys(fields, "no_english")
-    if subject not in known.parallel:
-        return {}, dict.fromkeys(fields, "not_parallel")
+    if why := _incomparable(subject, found, english):
+        return {}, dict.fromkeys(fields, why)
+    assert english is not None
+    assert english.joules_per_request is not None
     assert found.joules_per_request is not None
     ratio = found.joules_per_request / english.joules_per_request
     mine, theirs = found.output_tokens_per_request, english.output_tokens_per_request
@@ -206,6 +207,20 @@ def _ratio(cell: Cell, subject: Subject, found: Figures, known: Energy, premium:
     if premium is None or not _writes_it(cell):
         return values, {fields[1]: "no_premium" if _writes_it(cell) else "answer_elsewhere"}
     return {**values, fields[1]: longer / premium}, {}
+
+
+def _incomparable(subject: Subject, found: Figures, english: Figures | None) -> str:
+    """Why nothing compares a subject with English, "" where it can be."""
+    if subject.language == ENGLISH:
+        return "is_english"
+    if english is None or english.joules_per_request is None or english.provenance != found.provenance:
+        return "no_english"
+    if not found.questions or found.questions != english.questions:
+        return "not_parallel"
+    doubtful = next((doubt for doubt in english.doubts if doubt in DOUBTS), "")
+    return (
+        f"english_doubtful: {doubtful}" if doubtful else next((doubt for doubt in found.doubts if doubt in DOUBTS), "")
+    )
 
 
 def _english(subject: Subject, known: Energy) -> Figures | None:

@@ -22,6 +22,8 @@ AFFINE_R2 = 0.995
 PERIOD_DEPENDENCE = 0.05
 """Energy must not depend on the period of a load: power that is sampled a quarter of the time does (2312.02741)."""
 ADDITIVITY_JOULES = 0.2
+SURE_SECONDS = 5.0
+"""In a shorter stretch one step of a counter, 0.1 s long, is more than 2 % of the whole: its mean power is not told."""
 IDLE_WATTS = 20.0
 IDLE_SHARE = 0.25
 """Idle power of a GPU lies between `IDLE_WATTS` and this share of its limit."""
@@ -73,6 +75,11 @@ def skipped(id_: str, why: str, limit: str = "") -> Check:
     return Check(id_, None, None, limit, why)
 
 
+def too_short(reading: Reading, method: Method) -> bool:
+    """Whether the steps of a counter are too much of a reading to tell its mean power; power added up has no steps."""
+    return method == "counter" and reading.seconds < SURE_SECONDS
+
+
 def t1_counter(times: Sequence[float], joules: Sequence[float | None], facts: MeterFacts) -> Check:
     """T1: a counter that was read often never falls, and moves at its usual pace.
 
@@ -106,7 +113,11 @@ def t2_cross(readings: Sequence[Reading]) -> Check:
     apart = [abs(one.joules - one.cross) / one.cross for one in readings if one.joules is not None and one.cross]
     if not apart or len(apart) < len(readings):
         return skipped("T2", "there is no second method to compare with", limit)
-    return Check("T2", max(apart) <= CROSS, max(apart), limit, f"over {len(apart)} stretches under load")
+    shortest = min(one.seconds for one in readings)
+    if shortest < SURE_SECONDS:
+        return skipped("T2", _short(shortest), limit)
+    detail = f"the largest of {len(apart)} stretches under load" if len(apart) > 1 else ""
+    return Check("T2", max(apart) <= CROSS, max(apart), limit, detail)
 
 
 def t3_duty(runs: Sequence[DutyRun], method: Method = "counter") -> Check:
@@ -210,11 +221,13 @@ def t8_power(reading: Reading, facts: MeterFacts) -> Check:
     watts, most = reading.watts, power_limit(facts)
     if most is None or watts is None:
         return Check("T8", None, watts, "", "the power limit or the time is not known")
+    if too_short(reading, facts.method):
+        return skipped("T8", _short(reading.seconds))
     least = sum(min(LOADED_WATTS, LOADED_SHARE * (device.power_limit or 0.0)) for device in facts.devices)
     limit = f"mean {least:g} to {MEAN_OVER_LIMIT * most:g} W, at any time up to {HIGHEST_OVER_LIMIT * most:g} W"
     highest = reading.highest_watts
     fits = least <= watts <= MEAN_OVER_LIMIT * most and (highest is None or highest <= HIGHEST_OVER_LIMIT * most)
-    return Check("T8", fits, watts, limit, "" if highest is None else f"at most {highest:,.1f} W")
+    return Check("T8", fits, watts, limit, "" if highest is None else f"{highest:,.1f} W at most at any time")
 
 
 def t9_throttling(reading: Reading, facts: MeterFacts) -> Check:
@@ -247,7 +260,7 @@ def t11_conserved(joules: float, shares: Sequence[float]) -> Check:
     if not joules > 0:
         return Check("T11", False, None, limit, "the window has no energy")
     apart = abs(math.fsum(shares) - joules) / joules
-    return Check("T11", apart <= CONSERVATION, apart, limit, f"over {len(shares)} shares")
+    return Check("T11", apart <= CONSERVATION, apart, limit, f"over {len(shares)} share{'s' * (len(shares) != 1)}")
 
 
 def of_reading(reading: Reading, facts: MeterFacts) -> tuple[Check, ...]:
@@ -313,6 +326,10 @@ def power_limit(facts: MeterFacts) -> float | None:
     limits = [device.power_limit for device in facts.devices]
     known = [limit for limit in limits if limit is not None]
     return sum(known) if known and len(known) == len(limits) else None
+
+
+def _short(seconds: float) -> str:
+    return f"{seconds:.1f} s are too short: the counter moves in steps, so that it takes {SURE_SECONDS:g} s"
 
 
 def _affine(runs: Sequence[DutyRun], watts: Sequence[float]) -> tuple[float, float]:

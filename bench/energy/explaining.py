@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import fsum
 from statistics import fmean
+from types import MappingProxyType
 
+from bench.energy import checks
 from bench.energy.attribution import Costs, Phases, attributed, fit, phase_split
 from bench.energy.cells import FIELDS, subject_of
-from bench.energy.figures import figures, joules_per_token, latest_setup
-from bench.energy.reasons import FATAL
+from bench.energy.checked import Checked, checked, compared
+from bench.energy.figures import ENGLISH, FEWEST_WINDOWS, figures, joules_per_request, latest_setup
+from bench.energy.reasons import FATAL, UNRANKED
 from bench.energy.records import PROMPT_ONLY, Figures, Method, Scope, Stretch, Subject, Window
-from bench.energy.schedule import is_valid
+from bench.energy.schedule import drifts, is_valid, joules_per_token
 from bench.records import Cell
 
 EQUAL = 0.03
@@ -38,7 +41,11 @@ class Setup:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One window. Tokens are output tokens; joules and watts of the steady stretch, the whole where there is none."""
+    """One window. Tokens are output tokens; joules and watts of the steady stretch, the whole where there is none.
+
+    `watts` is None where one step of a counter would be much of a short stretch. `reasons` hold drift as well, which a
+    window does not know of itself.
+    """
 
     number: int
     kind: str
@@ -62,12 +69,14 @@ class Entry:
     """One task in one language. `figures` are of its windows, `cell` has what needs quality and the premium as well.
 
     `whole_tokens_per_joule` is over whole windows; `whole_to_steady` is that over the figure of steady stretches.
+    `unranked` is every reason that keeps the figures out of rankings, where `figures.rank_reason` has the first.
     """
 
     subject: Subject
     figures: Figures
     whole_tokens_per_joule: float | None
     whole_to_steady: float | None
+    unranked: tuple[str, ...]
     cell: Cell | None
 
 
@@ -95,21 +104,11 @@ class Control:
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
-    """One validation test over all windows; `worst` is the largest number found."""
-
-    id: str
-    passed: int
-    failed: int
-    not_made: int
-    worst: float | None
-    limit: str
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
 class Missing:
-    """A field that cells do not have for one reason. `field` "energy" stands for all of them."""
+    """A field that cells do not have for one reason.
+
+    `field` "energy" stands for all of them, "quality" for those that a score or the premium is needed for.
+    """
 
     field: str
     reason: str
@@ -118,7 +117,7 @@ class Missing:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Everything that stands behind the figures of a run."""
+    """Everything that stands behind the figures of a run. `sentinels` are what ran between windows to show drift."""
 
     setups: tuple[Setup, ...]
     windows: tuple[Line, ...]
@@ -128,29 +127,38 @@ class Explanation:
     costs: Costs | None
     checks: tuple[Checked, ...]
     missing: tuple[Missing, ...]
+    sentinels: tuple[Subject, ...] = ()
 
 
 def explain(windows: Sequence[Window], cells: Sequence[Cell] = ()) -> Explanation:
     """Windows in the order of measuring, and cells of the same run, if it is scored."""
     latest = [window for window in windows if window.setup == latest_setup(windows)]
     made = attributed(windows)
+    against = {setup: drifts(one for one in windows if one.setup == setup) for setup in _setups(windows)}
+    drifting = against.get(latest_setup(windows), {})
+    entries = tuple(_entries(latest, cells, drifting))
     controls = [one for one in latest if one.kind == "control" and one.subject.mode != PROMPT_ONLY]
     short = [one for one in latest if one.kind == "control" and one.subject.mode == PROMPT_ONLY]
     long = [one for one in controls if short and one.subject.language == short[0].subject.language]
     return Explanation(
         setups=tuple(_setup([one for one in windows if one.setup == name]) for name in _setups(windows)),
-        windows=tuple(_line(window) for window in made),
-        entries=tuple(_entries(latest, cells)),
-        control=control(controls) if controls else None,
+        windows=tuple(_line(window, against[window.setup]) for window in made),
+        entries=entries,
+        control=control(controls, drifting) if controls else None,
         phases=phase_split(short, long) if short else None,
         costs=fit(latest) if any(window.kind == "mixed" for window in latest) else None,
-        checks=tuple(_checks(made)),
-        missing=tuple(_missing(cells)),
+        checks=(*checked(made), *compared(latest, drifting)),
+        missing=tuple(_missing(cells, entries)),
+        sentinels=tuple(dict.fromkeys(window.subject for window in latest if window.kind == "sentinel")),
     )
 
 
-def control(windows: Sequence[Window]) -> Control:
-    """Whether a language costs more for any other reason than its number of tokens, from windows of fixed lengths."""
+def control(windows: Sequence[Window], against: Mapping[int, str] = MappingProxyType({})) -> Control:
+    """Whether a language costs more for any other reason than its number of tokens, from windows of fixed lengths.
+
+    `against` has window number -> "drift" or "no_sentinel". There is no verdict with either, nor from fewer than
+    `FEWEST_WINDOWS` valid windows in a language.
+    """
     found = [
         _controlled(language, [window for window in windows if _code(window.subject) == language])
         for language in dict.fromkeys(_code(window.subject) for window in windows)
@@ -167,6 +175,11 @@ def control(windows: Sequence[Window]) -> Control:
     outputs = [one.output_tokens for one, _ in known]
     if not (_same(prompts) and _same(outputs)):
         return Control(placed, largest, None, "lengths_differ")
+    if few := [one.language for one, _ in known if one.windows < FEWEST_WINDOWS]:
+        return Control(placed, largest, None, f"too_few_repeats: {', '.join(few)}")
+    doubts = {against[one.number] for one in windows if one.number in against and joules_per_token(one) is not None}
+    if doubts:
+        return Control(placed, largest, None, min(doubts))  # drift before no_sentinel
     return Control(placed, largest, largest <= EQUAL)
 
 
@@ -239,10 +252,12 @@ def _is_good(window: Window) -> bool:
     )
 
 
-def _line(window: Window) -> Line:
+def _line(window: Window, against: Mapping[int, str]) -> Line:
     stretch: Stretch = window.steady or window.whole
     idle = window.kind == "idle"
     watts = _idle_watts(window) if idle else stretch.reading.watts
+    # Mixed windows have numbers of their own.
+    drift = against.get(window.number, "") if window.kind in ("isolated", "sentinel", "control") else ""
     return Line(
         number=window.number,
         kind=window.kind,
@@ -253,22 +268,48 @@ def _line(window: Window) -> Line:
         requests=stretch.work.requests,
         tokens=stretch.work.output_tokens,
         joules=watts * stretch.reading.seconds if idle and watts is not None else stretch.reading.joules,
-        watts=watts,
+        watts=None if not idle and checks.too_short(stretch.reading, window.method) else watts,
         batch_asked=window.concurrency,
         batch_reached=window.reached,
         valid=_is_good(window),
-        reasons=window.reasons,
+        reasons=tuple(dict.fromkeys(filter(None, (*window.reasons, drift)))),
         notes=window.notes,
     )
 
 
-def _entries(windows: Sequence[Window], cells: Sequence[Cell]) -> Iterable[Entry]:
+def _entries(windows: Sequence[Window], cells: Sequence[Cell], against: Mapping[int, str]) -> Iterable[Entry]:
+    mixed = [window for window in attributed(windows) if window.kind == "mixed"]
     scored = {subject_of(cell): cell for cell in cells if cell.headline}
     for subject, found in figures(windows).items():
         mine = [window for window in windows if window.subject == subject and window.kind in ("isolated", "sentinel")]
-        whole = _whole_tokens_per_joule([window for window in mine if is_valid(window)])
-        steady = found.output_tokens_per_joule if found.provenance == "measured" else None
-        yield Entry(subject, found, whole, whole / steady if whole and steady else None, scored.get(subject))
+        asked = mine[-1].questions if mine else ""
+        usable = [one for one in mine if one.questions == asked and joules_per_request(one) is not None]
+        parts = [one for one in mixed if subject in (share.subject for share in one.shares)]
+        measured = found.provenance == "measured"
+        whole = _whole_tokens_per_joule(usable)
+        steady = found.output_tokens_per_joule if measured else None
+        yield Entry(
+            subject,
+            found,
+            whole,
+            whole / steady if whole and steady else None,
+            _unranked(found, usable if measured else parts, against if measured else {}),
+            scored.get(subject),
+        )
+
+
+def _unranked(found: Figures, windows: Sequence[Window], against: Mapping[int, str]) -> tuple[str, ...]:
+    """Every reason, the one that the figures name first; none where there is nothing to rank."""
+    if found.joules_per_request is None:
+        return ()
+    codes = [found.rank_reason]
+    codes += [one for window in windows for one in window.reasons if one.partition(":")[0] in UNRANKED]
+    codes += [against.get(window.number, "") for window in windows]
+    if found.provenance == "measured" and found.windows < FEWEST_WINDOWS:
+        codes.append("too_few_repeats")
+    if found.variation is not None and found.variation > checks.REPEATS_INVALID:
+        codes.append("repeats_vary")
+    return tuple(dict.fromkeys(filter(None, codes)))
 
 
 def _whole_tokens_per_joule(windows: Sequence[Window]) -> float | None:
@@ -285,29 +326,29 @@ def _why(window: Window) -> str:
     return reasons[0] if reasons else "no_valid_window"
 
 
-def _checks(windows: Iterable[Window]) -> Iterable[Checked]:
-    every = [check for window in windows for check in window.checks]
-    for name in sorted({check.id for check in every}, key=lambda name: (len(name), name)):
-        mine = [check for check in every if check.id == name]
-        found = [check.found for check in mine if check.found is not None]
-        told = [check for check in mine if check.passed is False] or mine
-        yield Checked(
-            name,
-            passed=sum(check.passed is True for check in mine),
-            failed=sum(check.passed is False for check in mine),
-            not_made=sum(check.passed is None for check in mine),
-            worst=max(found, default=None),
-            limit=next((check.limit for check in mine if check.limit), ""),
-            detail=told[0].detail,
-        )
+def _missing(cells: Iterable[Cell], entries: Sequence[Entry]) -> Iterable[Missing]:
+    headline = [cell for cell in cells if cell.headline]
+    several = len({*(cell.task for cell in headline), *(_bare(entry.subject) for entry in entries)}) > 1
 
+    def place(task: str, language: str, variety: str) -> str:
+        code = f"{language}-{variety}" if variety else language
+        return f"{task} {code}" if several else code
 
-def _missing(cells: Iterable[Cell]) -> Iterable[Missing]:
     where: dict[tuple[str, str], list[str]] = {}
-    for cell in cells:
-        if cell.headline:
-            for field in ("energy", "energy_rank", *FIELDS):
-                if field in cell.reasons and not field.endswith("_high"):
-                    place = f"{cell.language}-{cell.variety}" if cell.variety else cell.language
-                    where.setdefault((field, cell.reasons[field]), []).append(place)
+    for cell in headline:
+        for field in ("energy", *FIELDS):
+            if field in cell.reasons and not field.endswith("_high"):
+                said = place(cell.task, cell.language, cell.variety)
+                where.setdefault((field, cell.reasons[field]), []).append(said)
+    # English beside the run's own languages is measured, and never scored: it has no cell to give a reason.
+    for entry in entries if headline else ():
+        if entry.cell is None and entry.figures.joules_per_request is not None:
+            said = place(_bare(entry.subject), entry.subject.language, entry.subject.variety)
+            where.setdefault(("quality", "no_quality"), []).append(said)
+            if entry.subject.language == ENGLISH:
+                where.setdefault(("language_energy_ratio", "is_english"), []).append(said)
     return [Missing(field, reason, tuple(dict.fromkeys(places))) for (field, reason), places in where.items()]
+
+
+def _bare(subject: Subject) -> str:
+    return subject.task.partition("@")[0]

@@ -11,7 +11,7 @@ from bench.energy.attribution import attributed
 from bench.energy.mixed import total
 from bench.energy.reasons import FATAL, UNRANKED
 from bench.energy.records import Figures, Share, Subject, Window
-from bench.energy.schedule import is_valid
+from bench.energy.schedule import drifts, joules_per_token
 from bench.statistics import t_quantile
 
 FEWEST_WINDOWS = 3
@@ -31,14 +31,11 @@ def figures(windows: Iterable[Window]) -> dict[Subject, Figures]:
     setup = latest_setup(every)
     mine = [window for window in every if window.setup == setup]
     apart = [window for window in mine if window.kind in ("isolated", "sentinel")]
-    drifts = checks.drift(
-        [(window.number, joules_per_token(window)) for window in apart if window.kind == "sentinel"],
-        [window.number for window in apart],
-    )
+    against = drifts(mine)
     found: dict[Subject, list[Window]] = {}
     for window in apart:
         found.setdefault(window.subject, []).append(window)
-    made = {subject: _measured(group, drifts) for subject, group in found.items()}
+    made = {subject: _measured(_same_questions(group), against) for subject, group in found.items()}
     parts: dict[Subject, list[tuple[Window, Share]]] = {}
     for window in attributed(mine):
         for share in window.shares:
@@ -49,17 +46,15 @@ def figures(windows: Iterable[Window]) -> dict[Subject, Figures]:
     return made
 
 
-def joules_per_token(window: Window) -> float | None:
-    """Of the steady stretch, for each output token, or for each request where nothing is written; None if not known."""
-    if not is_valid(window) or window.steady is None:
-        return None
-    count = window.steady.work.output_tokens or window.steady.work.requests
-    joules = window.steady.reading.joules
-    return joules / count if count and joules is not None else None
+def _same_questions(group: Sequence[Window]) -> list[Window]:
+    """Those that asked what the latest asked: a plan that grew asks other questions."""
+    return [window for window in group if window.questions == group[-1].questions]
 
 
 def tokens_per_request(window: Window) -> float | None:
-    """Output tokens of an answer on average, over all answers of a window; None where the model does not say."""
+    """Output tokens of an answer on average; None where the model does not say."""
+    if window.answer_tokens is not None:
+        return window.answer_tokens
     work = window.whole.work
     answered = work.requests - work.failed
     return work.output_tokens / answered if work.output_tokens is not None and answered > 0 else None
@@ -67,16 +62,17 @@ def tokens_per_request(window: Window) -> float | None:
 
 def joules_per_request(window: Window) -> float | None:
     """The joules of a steady token times the tokens of an answer (ML.ENERGY's rule); by requests without tokens."""
-    each = joules_per_token(window)
-    assert window.steady is not None or each is None
-    if each is None or window.steady is None or not window.steady.work.output_tokens:
+    each, tokens = joules_per_token(window), tokens_per_request(window)
+    if each is None or window.steady is None or window.whole.work.output_tokens == 0:
         return each
-    tokens = tokens_per_request(window)
-    return each * tokens if tokens is not None else None
+    if tokens is not None:
+        return each * tokens if window.steady.work.output_tokens else each
+    joules, requests = window.steady.reading.joules, window.steady.work.requests
+    return joules / requests if joules is not None and requests > 0 else None
 
 
-def _measured(group: Sequence[Window], drifts: dict[int, str]) -> Figures:
-    usable = [(window, each) for window in group if (each := joules_per_request(window)) is not None]
+def _measured(group: Sequence[Window], against: dict[int, str]) -> Figures:
+    usable = [(window, each) for window in group if (each := joules_per_request(window)) is not None and each > 0]
     if not usable:
         return Figures("none", group[-1].scope, group[-1].setup, reasons={"energy": why_invalid(group)})
     windows = [window for window, _ in usable]
@@ -84,7 +80,7 @@ def _measured(group: Sequence[Window], drifts: dict[int, str]) -> Figures:
     mean = fmean(values)
     low, high = log_interval(values)
     variation = stdev(values) / mean if len(values) > 1 else None
-    reasons = {} if low is not None else {"joules_per_request_low": "one_window"}
+    reasons = {} if low is not None else {"joules_per_request_low": "too_few_repeats"}
     tokens = _mean(tokens_per_request(window) for window in windows)
     if not tokens:
         reasons["output_tokens_per_joule"] = "tokens_unknown" if tokens is None else "no_output_tokens"
@@ -101,22 +97,25 @@ def _measured(group: Sequence[Window], drifts: dict[int, str]) -> Figures:
         output_tokens_per_joule=tokens / mean if tokens else None,
         output_tokens_per_request=tokens,
         words_per_request=_mean(_words(window) for window in windows),
-        rank_reason=_unranked(windows, variation, drifts),
+        doubts=_doubts(windows, variation, against),
+        questions=group[-1].questions if all((window.passes or 0) >= 1 for window in windows) else "",
         reasons=reasons,
     )
 
 
 def log_interval(values: Sequence[float]) -> tuple[float, float] | tuple[None, None]:
-    """The 95 % interval of the mean of positive values, Student's t on their logarithms; none for a single one."""
-    if len(values) < 2:
+    """The 95 % interval of the mean of positive values, Student's t on their logarithms; none for fewer than three."""
+    if len(values) < FEWEST_WINDOWS:
         return None, None
     logs = [math.log(value) for value in values]
     degrees = len(logs) - 1
     quantile = STUDENT_95[degrees - 1] if degrees <= len(STUDENT_95) else t_quantile(float(degrees))
     half = quantile * stdev(logs) / math.sqrt(len(logs))
     # Around the arithmetic mean, which is the value shown.
-    middle = math.log(fmean(values))
-    return math.exp(middle - half), math.exp(middle + half)
+    mean = fmean(values)
+    middle = math.log(mean)
+    # Rounding must not put the value outside its own interval.
+    return min(mean, math.exp(middle - half)), max(mean, math.exp(middle + half))
 
 
 def why_invalid(group: Sequence[Window]) -> str:
@@ -128,17 +127,15 @@ def why_invalid(group: Sequence[Window]) -> str:
     return "no_valid_window"
 
 
-def _unranked(windows: Sequence[Window], variation: float | None, drifts: dict[int, str]) -> str:
-    for window in windows:
-        for reason in window.reasons:
-            if reason.partition(":")[0] in UNRANKED:
-                return reason
-    for window in windows:
-        if drifts.get(window.number):
-            return drifts[window.number]
+def _doubts(windows: Sequence[Window], variation: float | None, against: dict[int, str]) -> tuple[str, ...]:
+    """Every reason against a place in rankings."""
+    said = [reason for window in windows for reason in window.reasons if reason.partition(":")[0] in UNRANKED]
+    said += [against[window.number] for window in windows if against.get(window.number)]
+    if variation is not None and variation > checks.REPEATS_INVALID:
+        said.append("repeats_vary")
     if len(windows) < FEWEST_WINDOWS:
-        return "too_few_repeats"
-    return "repeats_vary" if variation is not None and variation > checks.REPEATS_INVALID else ""
+        said.append("too_few_repeats")
+    return tuple(dict.fromkeys(said))
 
 
 def _whole(windows: Sequence[Window]) -> float | None:
@@ -152,9 +149,12 @@ def _whole(windows: Sequence[Window]) -> float | None:
 
 
 def _words(window: Window) -> float | None:
-    work = window.whole.work
+    work, tokens = window.whole.work, tokens_per_request(window)
     answered = work.requests - work.failed
-    return work.words / answered if work.words is not None and answered > 0 else None
+    if work.words is None or answered <= 0:
+        return None
+    # By tokens, where they are known, so that every question counts alike here too.
+    return work.words / work.output_tokens * tokens if work.output_tokens and tokens else work.words / answered
 
 
 def _mean(values: Iterable[float | None]) -> float | None:
@@ -174,6 +174,8 @@ def _attributed(parts: Sequence[tuple[Window, Share]], before: Figures | None) -
             return before
         return Figures("none", window.scope, window.setup, reasons={"energy": _why_unattributed(window)})
     joules = math.fsum(share.joules for _, share in known if share.joules is not None)
+    if not joules > 0:
+        return before or Figures("none", window.scope, window.setup, reasons={"energy": "attribution_unfitted"})
     tokens = work.output_tokens
     reasons = {"joules_per_request_low": "attributed"}
     if not tokens:
@@ -188,7 +190,7 @@ def _attributed(parts: Sequence[tuple[Window, Share]], before: Figures | None) -
         output_tokens_per_joule=tokens / joules if tokens else None,
         output_tokens_per_request=None if tokens is None else tokens / answered,
         words_per_request=None if work.words is None else work.words / answered,
-        rank_reason=doubts[0] if doubts else "attributed",
+        doubts=tuple(dict.fromkeys(("attributed", *doubts))),
         reasons=reasons,
     )
 

@@ -11,7 +11,7 @@ from bench.energy.clock import Clock
 from bench.energy.meter import Meter
 from bench.energy.options import Options
 from bench.energy.records import MeterFacts, Reading, Stretch, Subject, Window
-from bench.energy.schedule import Slot, schedule
+from bench.energy.schedule import Slot, schedule, settled
 from bench.energy.window import NOTHING, Loop, Measured, Source, measure, rest
 from bench.records import Request
 from bench.watch import Watch, unwatched
@@ -19,23 +19,28 @@ from bench.watch import Watch, unwatched
 IDLE_SECONDS = 4.0
 """Shorter than the meters' own check of counter against power, which are known to be apart at rest."""
 EXTERNAL = frozenset({"node", "wall"})
+CACHED = 0.1
+"""With a larger share of its prompts read from a cache, a window measures the cache."""
 
 
 @dataclass(frozen=True, slots=True)
 class Agenda:
-    """What is to be measured: the requests of every subject, which of them is the sentinel, and the controls.
-
-    `parallel` are subjects that are asked the very items that English is.
-    """
+    """What is to be measured: the requests of every subject, which of them is the sentinel, and the controls."""
 
     subjects: Mapping[Subject, Sequence[Request]]
     sentinel: Subject
     control: Mapping[Subject, Sequence[Request]]
-    parallel: frozenset[Subject] = frozenset()
 
     def slots(self, options: Options, done: Sequence[Window]) -> list[Slot]:
-        """The windows that are still to be measured, in their order."""
-        return schedule(list(self.subjects), self.sentinel, list(self.control), options, done)
+        """The windows that are still to be measured, in their order. Those that asked other questions do not count."""
+        asked = {"control": self.control, "isolated": self.subjects, "sentinel": self.subjects}
+        same = [
+            window
+            for window in settled(done)
+            if window.subject in asked.get(window.kind, {})
+            and window.questions == Source(window.subject, asked[window.kind][window.subject]).questions
+        ]
+        return schedule(list(self.subjects), self.sentinel, list(self.control), options, same)
 
     def source(self, slot: Slot) -> Source:
         """What is asked in a window."""
@@ -77,8 +82,8 @@ def perform(
         for place, slot in enumerate(slots, start=1):
             found = measure(model, agenda.source(slot), slot.kind, meter, clock, options)
             window = judged(found, slot.repeat, number + place, setup, meter.facts, options.concurrency)
-            notes = ("parallel_prompts",) if slot.subject in agenda.parallel else ()
-            keep(replace(window, notes=(*window.notes, *notes)))
+            elsewhere = ("not_on_device",) if off_device(model, meter.facts) else ()
+            keep(replace(window, reasons=(*window.reasons, *elsewhere)))
             if found.stopped:
                 return found.stopped
             progress(place)
@@ -92,7 +97,8 @@ def warm(model: Model, requests: Sequence[Request], clock: Clock, options: Optio
     """
     loop, answered, began = Loop(requests), 0, clock.now()
     try:
-        for _ in model.respond(loop):
+        for response in model.respond(loop):
+            loop.settle(response.request)
             answered += 1
             if answered >= 2 * options.concurrency and clock.now() - began >= options.warmup:
                 loop.end()
@@ -103,16 +109,27 @@ def warm(model: Model, requests: Sequence[Request], clock: Clock, options: Optio
 
 def judged(found: Measured, repeat: int, number: int, setup: str, facts: MeterFacts, concurrency: int) -> Window:
     """A window with every reason against its energy. Drift is not one of them yet: the next sentinel is to come."""
+    whole = found.whole.work
     reading, work = (found.steady.reading, found.steady.work) if found.steady else (found.whole.reading, NOTHING)
     reasons = checks.gates(
         seconds=found.steady.reading.seconds if found.steady else None,
         reached=found.reached,
         asked=concurrency,
-        work=replace(work, failed=found.whole.work.failed),
+        # What became of answers is judged over all of them: the long ones may end after the steady stretch.
+        work=replace(work, failed=whole.failed, truncated=whole.truncated, requests=whole.requests),
         reading=reading,
     )
-    stopped = ("interrupted",) if found.stopped else ()
-    external = ("external_meter",) if facts.scope in EXTERNAL else ()
+    checked = checks.of_reading(reading, facts)
+    more = {
+        "interrupted": bool(found.stopped),
+        "engine_restarted": found.restarted,
+        "power_implausible": any(check.id == "T8" and check.passed is False for check in checked),
+        "prompts_cached": found.subject.mode == "generate"
+        and (whole.cached_tokens or 0) > CACHED * (whole.prompt_tokens or 0),
+        "external_meter": facts.scope in EXTERNAL,
+    }
+    said = {reason.partition(":")[0] for reason in reasons}
+    reasons = (*reasons, *(code for code, applies in more.items() if applies and code not in said))
     return Window(
         kind=found.kind,
         subject=found.subject,
@@ -126,10 +143,18 @@ def judged(found: Measured, repeat: int, number: int, setup: str, facts: MeterFa
         reached=found.reached,
         steady=found.steady,
         whole=found.whole,
-        checks=checks.of_reading(reading, facts),
-        reasons=tuple(dict.fromkeys((*reasons, *stopped, *external))),
+        checks=checked,
+        reasons=reasons,
         notes=tuple(dict.fromkeys((*facts.notes, *reading.notes))),
+        questions=found.questions,
+        passes=found.passes,
+        answer_tokens=found.answer_tokens,
     )
+
+
+def off_device(model: Model, facts: MeterFacts) -> bool:
+    """Whether a model says that it computes on the processor, while GPUs are what is measured."""
+    return facts.scope in checks.GPU_SCOPES and isinstance(model, Measurable) and model.engine.device == "cpu"
 
 
 def setup_of(model: Model, facts: MeterFacts, concurrency: int) -> str:

@@ -34,6 +34,7 @@ FATAL = {
     "no_steady": "the model never had as many requests under way as asked for",
     "batch_underfilled": "on average under 85 % of the requests asked for were under way",
     "requests_failed": "requests failed while energy was measured",
+    "engine_restarted": "the engine began to count anew",
     "interrupted": "measuring ended before its time",
 }
 
@@ -43,6 +44,8 @@ UNRANKED = {
     "too_few_repeats": "fewer than 3 valid windows",
     "no_sentinel": "no English sentinel window beside it",
     "runaway": "more than 20 % of the answers ran into the length limit",
+    "not_on_device": "the model computes on another device than the one that was measured",
+    "prompts_cached": "more than 10 % of the prompts were read from a cache, and cost next to nothing",
     "batch_unverified": "the engine does not say how many requests it computes at a time",
     "attributed": "attributed from mixed windows, not measured apart",
     "external_meter": "read by an outside meter, whose word is taken",
@@ -53,6 +56,7 @@ UNRANKED = {
 MISSING = {
     "not_measured": "not measured",
     "not_measurable": "a service's energy cannot be measured from outside",
+    "nothing_computed": "the answers are rules or were made elsewhere, so that no model took energy for them",
     "no_answers": "the model answered nothing that could be measured",
     "no_valid_window": "no window passed its checks",
     "no_output_tokens": "no text was generated",
@@ -66,9 +70,9 @@ MISSING = {
     "no_words": "no words were written",
     "no_premium": "the tokenizer premium of this language is not known",
     "no_english": "the task has no English to compare with",
+    "english_doubtful": "the windows in English are not to be trusted",
     "not_parallel": "the task's questions are not those that English was asked",
     "answer_elsewhere": "the answers are no texts in this language, so its premium does not explain their length",
-    "one_window": "one window has no spread",
     "is_english": "this is the English that others are compared with",
     "phase_split_negative": "the share of the prompt came out negative",
     "no_quality": "there is no score",
@@ -80,7 +84,6 @@ NOTES = {
     "counter_unsupported": "no energy counter: power was added up over time",
     "module_scope": "the module with its processor was measured, not the GPU board alone",
     "power_capped": "the GPU ran at its power limit",
-    "parallel_prompts": "asked the very items that English was asked",
     "slow_meter": "the meter is read less often than every 3 seconds",
     "processes_unseen": "which processes are on the GPU cannot be seen here",
     "throttling_unseen": "whether the GPU was slowed down cannot be seen here",

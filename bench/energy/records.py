@@ -150,6 +150,9 @@ class Window:
     reasons: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     shares: tuple[Share, ...] = ()
+    questions: str = ""
+    passes: float | None = None
+    answer_tokens: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +160,9 @@ class Figures:
     """What is known of the energy of one subject, in joules; every None has its reason, by the field's name.
 
     `low` and `high` are the 95 % interval of `joules_per_request` over the repeats. `whole_joules_per_request` is over
-    whole windows, first request to last answer, not their steady stretches. `phase_prompt_joules` is left to reports.
+    whole windows, first request to last answer, not their steady stretches. `doubts` are all codes of
+    `reasons.UNRANKED` against a place in rankings. `questions` is the hash of the items that
+    were asked, each of them at least once in every window; empty where that cannot be said.
     """
 
     provenance: Provenance
@@ -172,5 +177,11 @@ class Figures:
     output_tokens_per_joule: float | None = None
     output_tokens_per_request: float | None = None
     words_per_request: float | None = None
-    rank_reason: str = ""
+    doubts: tuple[str, ...] = ()
+    questions: str = ""
     reasons: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def rank_reason(self) -> str:
+        """The first of the doubts; empty where the figures may be ranked."""
+        return self.doubts[0] if self.doubts else ""

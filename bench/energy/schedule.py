@@ -7,6 +7,7 @@ import random
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from bench.energy import checks
 from bench.energy.options import Options
 from bench.energy.reasons import FATAL
 from bench.energy.records import Kind, Subject, Window
@@ -56,6 +57,44 @@ def schedule(
             number += 1
         made += missing[place : place + 1]
     return made
+
+
+def settled(done: Sequence[Window]) -> list[Window]:
+    """The windows that need no measuring again: those between sentinels that did not drift, and the sentinels."""
+    against = drifts(done)
+    return [window for window in done if window.kind == "sentinel" or not against.get(window.number)]
+
+
+def drifts(windows: Iterable[Window]) -> dict[int, str]:
+    """Window number -> "drift" or "no_sentinel", for windows of one setup that have either against them.
+
+    Sentinels are compared with those of the same questions only.
+    """
+    every = [window for window in windows if window.kind in ("isolated", "sentinel", "control")]
+    numbers = [window.number for window in every]
+    groups: dict[tuple[Subject, str], list[tuple[int, float | None]]] = {}
+    for window in every:
+        if window.kind == "sentinel":
+            place = (window.subject, window.questions)
+            groups.setdefault(place, []).append((window.number, joules_per_token(window)))
+    found = [checks.drift(sentinels, numbers) for sentinels in groups.values()]
+    if not found:
+        return dict.fromkeys(numbers, "no_sentinel")
+    return {
+        number: "drift" if "drift" in (codes := [one[number] for one in found]) else codes[0]
+        for number in numbers
+        if all(number in one for one in found)
+    }
+
+
+def joules_per_token(window: Window) -> float | None:
+    """Of the steady stretch, for each output token, or for each request where nothing is written; None if not known."""
+    if not is_valid(window) or window.steady is None:
+        return None
+    joules, work = window.steady.reading.joules, window.steady.work
+    # Whether anything is written, the answers say: an engine may make a token after a text that is only scored.
+    count = work.requests if window.whole.work.output_tokens == 0 else work.output_tokens or work.requests
+    return joules / count if joules is not None and count > 0 else None
 
 
 def is_valid(window: Window) -> bool:

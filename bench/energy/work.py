@@ -95,7 +95,7 @@ def _counted(load: Load | None, earlier: Load | None, name: str, done: int | Non
     if load is not None and earlier is not None:
         late, early = getattr(load, name), getattr(earlier, name)
         if late is not None and early is not None:
-            return int(late - early)
+            return int(late - early) if late >= early else None  # it began anew: nobody knows
     return _minus(done, before)
 
 

@@ -36,7 +36,7 @@ class Baseline:
 
     template = "none"
     decoding = "deterministic"
-    capabilities = Capabilities(modes=("generate",), raw=True)
+    capabilities = Capabilities(modes=("generate",), raw=True, computes=False)
     price: Price | None = None
 
     def __init__(self, name: str, answer: Answer, training: Training) -> None:

@@ -73,7 +73,7 @@ class HuggingFace:
     ) -> None:
         self.name = name
         self.revision = revision
-        self.engine = EngineFacts("transformers", version, engine.dtype)
+        self.engine = EngineFacts("transformers", version, engine.dtype, engine.device)
         self.decoding = options.decoding()
         self.capabilities = Capabilities(
             modes=("loglikelihood", "first_token", "generate"), reasoning_tokens=reasoning_tokens, exact=True

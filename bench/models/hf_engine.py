@@ -46,6 +46,11 @@ class Engine:
         """The type of the model's numbers, by torch's name; of a quantised model the method too."""
         return self._network.dtype
 
+    @property
+    def device(self) -> str:
+        """What the model computes on, by torch's name: "cuda" or "cpu"."""
+        return str(self._network.device.type)
+
     def load(self) -> Load:
         """What is computed now, and was so far. May be called from another thread."""
         count = self._network.count

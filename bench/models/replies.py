@@ -64,7 +64,7 @@ class Replies:
 
     template = "none"
     decoding = "unknown"
-    capabilities = Capabilities(modes=("generate",))
+    capabilities = Capabilities(modes=("generate",), computes=False)
     price: Price | None = None
 
     def __init__(self, path: Path, revision: str, replies: dict[str, str]) -> None:

@@ -98,7 +98,7 @@ class VLLM:
     ) -> None:
         self.name = name
         self.revision = revision
-        self.engine = EngineFacts("vllm", version, stream.dtype)
+        self.engine = EngineFacts("vllm", version, stream.dtype, stream.device)
         self.decoding = options.decoding()
         self.capabilities = Capabilities(
             modes=("loglikelihood", "first_token", "generate"), reasoning_tokens=reasoning_tokens, exact=True

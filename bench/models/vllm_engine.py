@@ -211,6 +211,11 @@ class Stream:
         config = self._engine.vllm_config.model_config
         return " ".join(filter(None, [config.quantization or "", str(config.dtype).removeprefix("torch.")]))
 
+    @property
+    def device(self) -> str:
+        """What the engine computes on: "cuda", "cpu"."""
+        return str(self._engine.vllm_config.device_config.device_type)
+
     def load(self) -> Load:
         """What the engine computes now, and did so far, where it was asked to count. From any thread."""
         return Load(None, None, None) if self._tally is None else self._tally.load()

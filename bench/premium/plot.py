@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from xml.etree import ElementTree as ET
@@ -16,6 +17,7 @@ from xml.etree import ElementTree as ET
 import languages
 from bench.premium.reasons import meaning
 from bench.premium.records import Premium, Premiums
+from bench.premium.summary import Summary, summarised
 from bench.text import slug
 
 STYLE = """
@@ -70,8 +72,10 @@ MARGIN = 16
 LETTER = 7.2
 """Pixels that a letter of a label takes at most, on average; a font's true widths are not known here."""
 LONGEST = 30
-RIGHT = 190
-"""Pixels right of the axis: the premium in figures and the name of the script."""
+VALUE = 52
+"""Pixels of the premium in figures, between name and axis: where only the left of a picture is seen, both are."""
+RIGHT = 138
+"""Pixels right of the axis, for the name of the script."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +110,9 @@ def svg(premiums: Premiums, names: Mapping[str, str], *, style: bool = True) -> 
     the picture holds no `<style>` (see `STYLE`).
     """
     rows = ordered(premiums.languages)
-    labels = [_label(one, names) for one in rows]
-    left = MARGIN + 12 + LETTER * max(map(_columns, labels), default=0)
+    summary = summarised(premiums)
+    labels = labelled(rows, names)
+    left = MARGIN + 12 + VALUE + LETTER * max(map(_columns, labels), default=0)
     axis = _axis(rows, left, WIDTH - RIGHT)
     legend = _legend(rows)
     head = 68 + 20 * (legend is not None) + 34
@@ -124,12 +129,12 @@ def svg(premiums: Premiums, names: Mapping[str, str], *, style: bool = True) -> 
             **_labelled(premiums),
         },
     )
-    _describe(root, premiums, labels)
+    _describe(root, premiums, summary, dict(zip(map(_key, rows), labels, strict=True)))
     if style:
         ET.SubElement(root, "style").text = STYLE
         ET.SubElement(root, "rect", {"class": "premium-paper", "width": str(WIDTH), "height": str(height)})
     _text(root, MARGIN, 32, _cut(premiums.tokenizer, 62), "premium-title")
-    _text(root, MARGIN, 54, _subtitle(premiums), "premium-soft")
+    _text(root, MARGIN, 54, _subtitle(premiums, summary), "premium-soft")
     if legend:
         _draw_legend(root, legend, 76)
     _draw_stripes(root, head, foot)
@@ -151,8 +156,18 @@ def place_of(premium: Premium, names: Mapping[str, str]) -> str:
     return f"{name} ({premium.variety})" if premium.variety else name
 
 
-def _label(premium: Premium, names: Mapping[str, str]) -> str:
-    return _cut(place_of(premium, names), LONGEST)
+def labelled(rows: Sequence[Premium], names: Mapping[str, str]) -> list[str]:
+    """What stands beside each row: the language's name, with its script where another row would have the same."""
+    bare = [place_of(one, names) for one in rows]
+    held = Counter(bare)
+    return [
+        _cut(f"{name} ({_script(one)[1]})" if held[name] > 1 else name, LONGEST)
+        for one, name in zip(rows, bare, strict=True)
+    ]
+
+
+def _key(premium: Premium) -> tuple[str, str]:
+    return premium.language, premium.variety
 
 
 def _columns(label: str) -> float:
@@ -169,14 +184,13 @@ def _axis(rows: Sequence[Premium], left: float, right: float) -> Axis:
     return Axis(low / 1.06, high * 1.06, left, right)
 
 
-def _subtitle(premiums: Premiums) -> str:
-    return f"Tokens of a text ÷ tokens of the same text in English · {premiums.corpus} · {_count(premiums.languages)}"
+def _subtitle(premiums: Premiums, summary: Summary) -> str:
+    return f"Tokens of a text ÷ tokens of the same text in English · {premiums.corpus} · {_count(summary)}"
 
 
-def _count(rows: Iterable[Premium]) -> str:
-    """How many languages have a premium, whatever varieties they are in."""
-    number = len({one.language for one in rows if one.premium is not None})
-    return f"{number:,} language{'s' * (number != 1)}"
+def _count(summary: Summary) -> str:
+    """How many languages count, as in the list of tokenizers: those of sound text, without English."""
+    return f"{summary.languages:,} language{'s' * (summary.languages != 1)}"
 
 
 def _labelled(premiums: Premiums) -> dict[str, str]:
@@ -185,17 +199,16 @@ def _labelled(premiums: Premiums) -> dict[str, str]:
     return {"aria-labelledby": f"{name}-title {name}-desc"}
 
 
-def _describe(root: ET.Element, premiums: Premiums, labels: Sequence[str]) -> None:
+def _describe(root: ET.Element, premiums: Premiums, summary: Summary, labels: Mapping[tuple[str, str], str]) -> None:
     """What a screen reader says in the place of the picture."""
     title, description = root.attrib["aria-labelledby"].split()
     ET.SubElement(root, "title", {"id": title}).text = _clean(f"Tokenizer premium of {premiums.tokenizer}")
-    rows = ordered(premiums.languages)
-    known = [(one.premium, label) for one, label in zip(rows, labels, strict=True) if one.premium is not None]
-    said = f"How many times more tokens a text takes than in English, on {premiums.corpus}, {_count(rows)}."
-    if known:
-        middle = (known[(len(known) - 1) // 2][0] + known[len(known) // 2][0]) / 2
-        (least, cheapest), (most, dearest) = known[0], known[-1]
-        said += f" Median {middle:.2f}; lowest {cheapest} with {least:.2f}, highest {dearest} with {most:.2f}."
+    said = f"How many times more tokens a text takes than in English, on {premiums.corpus}, {_count(summary)}."
+    if summary.median is not None and summary.lowest and summary.highest:
+        lowest, highest = (
+            f"{labels[_key(one)]} with {one.premium or 0.0:.2f}" for one in (summary.lowest, summary.highest)
+        )
+        said += f" Median {summary.median:.2f}; lowest {lowest}, highest {highest}."
     ET.SubElement(root, "desc", {"id": description}).text = _clean(said)
 
 
@@ -254,7 +267,7 @@ def _draw_row(root: ET.Element, one: Premium, label: str, axis: Axis, top: float
     group = ET.SubElement(root, "g")
     middle = top + ROW / 2
     baseline = middle + 4.5
-    _text(group, axis.left - 10, baseline, label, "premium-name", "end")
+    _text(group, axis.left - 10 - VALUE, baseline, label, "premium-name", "end")
     script = _script(one)[1]
     if one.premium is None:
         why = meaning(one.reasons.get("premium", "not known"))
@@ -270,8 +283,8 @@ def _draw_row(root: ET.Element, one: Premium, label: str, axis: Axis, top: float
         colour = f"premium-flawed {colour}"
         said += f", flawed: {meaning(one.reasons['text'])}"
     ET.SubElement(group, "circle", {"class": colour, "cx": _px(axis.at(one.premium)), "cy": y, "r": "4"})
-    _text(group, axis.right + 52, baseline, f"{one.premium:.2f}", "premium-value", "end")
-    _text(group, axis.right + 64, baseline, _cut(script, 17), "premium-soft")
+    _text(group, axis.left - 14, baseline, f"{one.premium:.2f}", "premium-value", "end")
+    _text(group, axis.right + 12, baseline, _cut(script, 17), "premium-soft")
     ET.SubElement(group, "title").text = _clean(said)
 
 

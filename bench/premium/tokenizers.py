@@ -31,11 +31,23 @@ PROVIDERS = (*CONTROLS, *_MODULES)
 USAGE = "bytes, codepoints, hf:PATH_OR_REPO, vllm:PATH_OR_REPO, sp:FILE.model or tiktoken:NAME_OR_FILE[,PATTERN]"
 
 
-class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`pattern` splits texts for tiktoken files, `revision` is a hub repository's branch, tag or commit."""
+class NoOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The controls and SentencePiece models have none."""
+
+
+class PatternOptions(NoOptions, frozen=True, kw_only=True):
+    """`pattern` splits texts for tiktoken files."""
 
     pattern: str | None = None
+
+
+class Options(PatternOptions, frozen=True, kw_only=True):
+    """`revision` is a hub repository's branch, tag or commit."""
+
     revision: str | None = None
+
+
+_KINDS = {"hf": Options, "vllm": Options, "tiktoken": PatternOptions}
 
 
 def is_file_tokenizer(spec: str) -> bool:
@@ -46,13 +58,14 @@ def is_file_tokenizer(spec: str) -> bool:
 def open_tokenizer(spec: str, options: Mapping[str, object] = MappingProxyType({})) -> Tokenizer:
     """The tokenizer that a specification names (`USAGE`). Raises `UsageError`."""
     provider, colon, rest = spec.partition(":")
+    if provider not in PROVIDERS:
+        raise UsageError(f"no tokenizer {spec!r}; one is {USAGE}{did_you_mean(provider, PROVIDERS)}")
+    read_options(_KINDS.get(provider, NoOptions), spec, options)  # says which this tokenizer has
     chosen = read_options(Options, spec, options)
     if provider in CONTROLS:
         if colon:
             raise UsageError(f"tokenizer {spec!r}: {provider} takes nothing after it")
         return Control(provider)
-    if provider not in _MODULES:
-        raise UsageError(f"no tokenizer {spec!r}{did_you_mean(provider, PROVIDERS)}; one is {USAGE}")
     if not rest.strip():
         raise UsageError(f"tokenizer {spec!r}: nothing after {provider!r}; one is {USAGE}")
     made: Tokenizer = importlib.import_module(_MODULES[provider]).open_tokenizer(spec, rest, chosen)

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 NAMES = ("tokenizer.json", "tokenizer.model", "spiece.model", "sentencepiece.bpe.model", "*.tiktoken", "tiktoken.model")
 """Where a model keeps its tokenizer, the first that is there: transformers reads tokenizer.json before the others."""
+_ENDINGS = frozenset({".json", ".model", ".tiktoken"})
+"""What is called so is meant to be a file, and no repository."""
 _REPOSITORY = re.compile(r"(?:[\w-][\w.-]*/)?[\w-][\w.-]*", re.ASCII)
 _RANK = re.compile(rb"[A-Za-z0-9+/]+={0,2} \d+\r?\n")
 
@@ -29,14 +31,16 @@ def open_file(spec: str, path: Path, options: Options) -> Tokenizer:
     """A file by what is in it. Raises `UsageError`."""
     # Each library is imported only where one of its files is read.
     content = read(spec, path)
+    if _RANK.match(content):
+        from bench.premium import tokenizers_tiktoken
+
+        return tokenizers_tiktoken.of_content(spec, content, tokenizers_tiktoken.pattern_of(path, options.pattern))
+    if options.pattern is not None:
+        raise UsageError(f"tokenizer {spec!r}: pattern is for tiktoken files, and {path.name} is none; leave it out")
     if content.lstrip()[:1] == b"{":
         from bench.premium import tokenizers_hf
 
         return tokenizers_hf.of_content(spec, content)
-    if _RANK.match(content):
-        from bench.premium import tokenizers_tiktoken
-
-        return tokenizers_tiktoken.of_content(spec, content, options.pattern or path.stem)
     from bench.premium import tokenizers_sentencepiece
 
     return tokenizers_sentencepiece.of_content(spec, content)
@@ -58,9 +62,15 @@ def revision(content: bytes, *more: str) -> str:
 
 def _find(spec: str, rest: str, revision: str | None) -> Path:
     path = Path(rest).expanduser()
+    if revision is not None and path.exists():
+        raise UsageError(f"tokenizer {spec!r}: revision is for repositories of the hub, and this is here; leave it out")
     if path.is_file():
         return path
     if not path.is_dir():
+        if path.suffix in _ENDINGS or (path.parent.name and path.parent.is_dir()):
+            raise UsageError(
+                f"tokenizer {spec!r}: there is no such file; give a tokenizer's file or folder that is there"
+            )
         if path.exists() or not _REPOSITORY.fullmatch(rest):
             raise UsageError(
                 f"tokenizer {spec!r}: no such file or folder, and no name of a hub repository (owner/name) either"

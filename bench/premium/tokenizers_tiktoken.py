@@ -47,7 +47,12 @@ def open_tokenizer(spec: str, rest: str, options: Options) -> Tiktoken:
     if comma and not Path(rest).expanduser().exists():
         return _of_file(spec, Path(named).expanduser(), options.pattern or pattern)
     path = Path(rest).expanduser()
-    return _of_file(spec, path, options.pattern or path.stem) if path.exists() else _of_name(spec, rest)
+    return _of_file(spec, path, pattern_of(path, options.pattern)) if path.exists() else _of_name(spec, rest)
+
+
+def pattern_of(path: Path, named: str | None) -> str:
+    """The pattern that was named, else the one that a file is called after, else none."""
+    return named or (path.stem if path.stem in PATTERNS else "")
 
 
 def _of_file(spec: str, path: Path, pattern: str) -> Tiktoken:
@@ -59,11 +64,13 @@ def _of_file(spec: str, path: Path, pattern: str) -> Tiktoken:
 def of_content(spec: str, content: bytes, pattern: str) -> Tiktoken:
     """The tokenizer of a file's content, cut by the pattern of that name. Raises `UsageError`."""
     known = ", ".join(PATTERNS)
-    if pattern not in PATTERNS:
+    if not pattern:
         raise UsageError(
-            f"tokenizer {spec!r}: no pattern {pattern!r}{did_you_mean(pattern, PATTERNS)}; a tiktoken file needs one "
+            f"tokenizer {spec!r}: a tiktoken file needs the pattern that its tokenizer splits texts by "
             f"(tiktoken:FILE,PATTERN or -M pattern=PATTERN): {known}"
         )
+    if pattern not in PATTERNS:
+        raise UsageError(f"tokenizer {spec!r}: no pattern {pattern!r}; one is {known}{did_you_mean(pattern, PATTERNS)}")
     ranks = _ranks(spec, content)
     if any(bytes([byte]) not in ranks for byte in range(256)):
         raise UsageError(f"tokenizer {spec!r}: the file lacks some of the 256 bytes, so not every text has tokens")
@@ -92,7 +99,7 @@ def _of_name(spec: str, name: str) -> Tiktoken:
     known = library.list_encoding_names()
     if name not in known:
         raise UsageError(
-            f"tokenizer {spec!r}: no such file, and no name{did_you_mean(name, known)}; names are {', '.join(known)}"
+            f"tokenizer {spec!r}: no such file, and no name; names are {', '.join(known)}{did_you_mean(name, known)}"
         )
     try:
         made = library.get_encoding(name)

@@ -126,6 +126,21 @@ def test_an_outside_meter_that_is_not_there_is_told_without_its_address(bench: B
         assert "canary" not in done.stdout + done.stderr
 
 
+@pytest.mark.parametrize("meter", ["rapl", "amd", "all", "csv"])
+def test_a_meter_that_does_not_measure_beside_one_that_does(bench: Bench, meter: str) -> None:
+    if Path("/sys/class/powercap/intel-rapl:0").exists():
+        pytest.skip("this machine has an energy counter")
+    given = ("--meter", "csv:none.csv", "--scope", "wall") if meter == "csv" else ("--meter", meter)
+    said = one_line(bench("energy", "probe", *given, expect=1, **scripted()).stdout)
+    assert f"Nothing was measured: {meter} does not measure here, nvml does (--meter nvml)" in said
+    assert "missing on this machine" not in said
+
+
+def test_an_outside_meter_wants_its_scope_as_this_command_takes_it(bench: Bench) -> None:
+    refused = bench("energy", "probe", "--meter", "csv:canary.csv", expect=2).stderr
+    assert "say --scope node or --scope wall" in refused and "canary" not in refused
+
+
 def test_help_names_both_commands(bench: Bench) -> None:
     said = bench("energy", "--help").stdout
     assert re.search(r"^  probe ", said, re.MULTILINE)

@@ -24,9 +24,43 @@ from bench.runfile import RunFile
 from tests.e2e.conftest import Bench
 from tests.e2e.test_energy_cli import scripted
 
-PLAN = ("run", "-m", "baseline:copy", "-t", "cldr-dates", "-l", "yor", "--limit", "40", "--energy")
+TASK = """
+name = "our-letters"
+dataset = "our-letters"
+title = "Letters that we wrote"
+area = "translation"
+kind = "generation"
+languages = ["yo", "en"]
+licence = "private"
+contamination = "Written for this test."
+raw_input = true
+
+[prompt]
+text = "Write in {language}: {text}"
+
+[source]
+format = "csv"
+test = "{code}.csv"
+
+[sample]
+item = "{id}"
+fields = { text = "{text}" }
+references = ["{text}"]
+"""
+
+
+@pytest.fixture(autouse=True)
+def letters(tmp_path: Path) -> None:
+    """A task of our own in Yoruba and English, the same twenty-four items in both."""
+    (tmp_path / "task.toml").write_text(TASK)
+    for code, text in (("yo", "lẹ́tà ẹ̀kejì ni"), ("en", "the second letter")):
+        rows = "".join(f"{number},{text} {number}\n" for number in range(24))
+        (tmp_path / f"{code}.csv").write_text(f"id,text\n{rows}")
+
+
+PLAN = ("run", "-m", "command:cat", "-t", "task.toml", "-l", "yor", "--energy")
 SHORT = ("-E", "seconds=1", "-E", "repeats=1", "-E", "concurrency=4", "-E", "warmup=0")
-FILE = Path("runs") / "baseline-copy.run.db"
+FILE = Path("runs") / "command-cat.run.db"
 
 
 def kept(path: Path) -> list[Window]:
@@ -41,13 +75,13 @@ def headline(cells: list[dict[str, Any]]) -> dict[str, Any]:
 
 def test_measured_shown_explained_published_and_not_measured_twice(bench: Bench, tmp_path: Path) -> None:
     gpu = scripted(gpus=[{"power": 350.0, "uuid": "GPU-1"}])
-    long = (*PLAN, "-E", "seconds=20.5", "-E", "repeats=1", "-E", "concurrency=4", "-E", "warmup=0", "--json")
+    long = (*PLAN, "--json", "-E", "seconds=20.5", "-E", "repeats=1", "-E", "concurrency=4", "-E", "warmup=0")
     done = bench(*long, **gpu)
-    assert "after the run itself 3 windows of 20.5 s at 4 at a time" in done.stderr
+    assert "after the run up to 3 windows of 20.5 s at 4 at a time" in done.stderr
     assert "NVIDIA H100 80GB HBM3 (gpu_board)" in done.stderr
     cell = headline(json.loads(done.stdout))
     assert (cell["energy_provenance"], cell["energy_scope"], cell["energy_windows"]) == ("measured", "gpu_board", 1)
-    assert cell["energy_setup"].startswith("1x NVIDIA H100 80GB HBM3, 700 W, baseline")
+    assert cell["energy_setup"].startswith("1x NVIDIA H100 80GB HBM3, 700 W, command")
     assert cell["joules_per_request"] > 0
     assert cell["reasons"]["energy_rank"] == "batch_unverified"
     assert cell["reasons"]["output_tokens_per_joule"] == "tokens_unknown"
@@ -59,13 +93,10 @@ def test_measured_shown_explained_published_and_not_measured_twice(bench: Bench,
     shown = bench("show", str(FILE)).stdout
     assert "J an answer (gpu_board)" in " ".join(shown.split())
     assert "yor_Latn" in bench("energy", "report", str(FILE)).stdout
-    # The same command has nothing to measure any more, and scoring anew changes nothing.
-    again = headline(json.loads(bench(*long, **gpu).stdout))
-    assert again == cell
-    assert len(kept(tmp_path / FILE)) == len(found)
-    bench("rescore", str(FILE))
+    # Scoring anew changes nothing.
+    bench("rescore", str(FILE), "-t", "task.toml")
     assert headline(json.loads(bench("show", str(FILE), "--json").stdout)) == cell
-    assert "baseline:copy" in bench("publish", str(FILE)).stdout
+    assert "command:cat" in bench("publish", str(FILE), "-t", "task.toml").stdout
 
 
 def test_a_forged_energy_does_not_reach_the_board(bench: Bench, tmp_path: Path) -> None:
@@ -75,21 +106,21 @@ def test_a_forged_energy_does_not_reach_the_board(bench: Bench, tmp_path: Path) 
             "UPDATE cells SET cell = json_set(cell, '$.joules_per_request', 1.0, '$.energy_provenance', 'measured',"
             " '$.energy_scope', 'gpu_board', '$.energy_setup', 'mine', '$.energy_windows', 3)"
         )
-    refused = bench("publish", str(FILE), expect=2)
+    refused = bench("publish", str(FILE), "-t", "task.toml", expect=2)
     assert "energy" in refused.stderr
     assert not (tmp_path / "board" / "current").exists()
 
 
 def test_without_a_meter_the_run_goes_on_and_says_why(bench: Bench) -> None:
     done = bench(*PLAN, *SHORT)
-    assert "no energy is measured" in done.stderr
+    assert "command:cat: no energy is measured" in done.stderr
     assert "no energy" in done.stdout
     cell = headline(json.loads(bench("show", str(FILE), "--json").stdout))
     assert cell["value"] is not None
     assert cell["reasons"]["energy"].startswith("no_meter")
     assert all(cell[name] is None for name in FIELDS)
     required = bench(*PLAN, *SHORT, "--require-energy", expect=2)
-    assert len(required.stderr.strip().splitlines()) == 1 or "no energy is measured" in required.stderr
+    assert "command:cat: no energy is measured" in required.stderr
 
 
 def test_windows_that_are_too_short_leave_no_figure(bench: Bench, tmp_path: Path) -> None:
@@ -154,7 +185,7 @@ def test_a_kill_while_measuring_loses_no_answer_and_no_window(tmp_path: Path) ->
     assert after[: len(before)] == before
     assert any(window.kind == "isolated" for window in after)
     with RunFile.read(path) as run:
-        assert run.counts() == (20, 20)
+        assert run.counts() == (24, 24)
 
 
 @pytest.mark.parametrize(
@@ -162,16 +193,33 @@ def test_a_kill_while_measuring_loses_no_answer_and_no_window(tmp_path: Path) ->
     [
         (("-E", "secs=3"), "-E: no option 'secs'"),
         (("-E", "seconds=-1"), "option seconds should be a number above 0"),
-        (("-E", "seconds"), "takes NAME=VALUE"),
+        (("-E", "seconds"), "-E takes NAME=VALUE, such as -E seconds=60"),
+        (("-E", "seconds=1", "-E", "seconds=2"), "-E seconds is given twice"),
+        (("-E", "processes=abc"), "process ids joined by commas"),
+        (("-E", "concurrency=100000000"), "up to 65536"),
+        (("--batch", "2", "-E", "concurrency=8"), "--batch 2 cannot keep 8 requests under way"),
+        (("--max-cost", "1"), "--max-cost does not bound the windows of --energy"),
         (("-E", "meter=nvlm"), "did you mean"),
         (("-E", "repeats=0"), "option repeats should be a whole number of at least 1"),
         (("-E", "meter=csv:power.csv"), "scope=node or scope=wall"),
     ],
 )
-def test_a_wrong_option_is_told_in_one_line(bench: Bench, given: tuple[str, str], message: str) -> None:
+def test_a_wrong_option_is_told_in_one_line(bench: Bench, given: tuple[str, ...], message: str) -> None:
     refused = bench(*PLAN, *given, expect=2, **scripted())
     assert message in refused.stderr
     assert len([line for line in refused.stderr.splitlines() if line.startswith("bench:")]) == 1
+
+
+@pytest.mark.parametrize("model", ["baseline:copy", "replies:made.jsonl"])
+def test_answers_that_nobody_computed_took_no_energy(bench: Bench, tmp_path: Path, model: str) -> None:
+    lines = [{"id": f"our-letters@1/yor_Latn//{number}", "text": "ẹ"} for number in range(24)]
+    (tmp_path / "made.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    plan = ("run", "-m", model, *PLAN[3:], *SHORT, "--output", "made.run.db")
+    done = bench(*plan, **scripted(gpus=[{"power": 350.0, "uuid": "GPU-1"}]))
+    assert "no energy is measured: the answers are rules or were made elsewhere" in done.stderr
+    cell = headline(json.loads(bench("show", "made.run.db", "--json").stdout))
+    assert cell["reasons"]["energy"] == "nothing_computed"
+    assert kept(tmp_path / "made.run.db") == []
 
 
 def test_energy_options_belong_to_energy(bench: Bench) -> None:

@@ -149,6 +149,9 @@ def test_files_and_pictures_are_written(bench: Bench, flores: tuple[str, ...], t
     assert {"Yoruba", "Hausa", "Estonian"} <= {one.text for one in root.iter(f"{{{NAMESPACE}}}text")}
     again = bench("tokens", "-m", "bytes", *flores, "--json", "--output", "one.premium.json", "--plot", "one.svg")
     assert json.loads(again.stdout) == [json.loads((tmp_path / "one.premium.json").read_text("utf-8"))]
+    assert "replaced" not in again.stderr
+    more = bench("tokens", "-m", "bytes", *flores, "--output", "one.premium.json", "--plot", "two.svg")
+    assert more.stderr.splitlines()[-1] == "replaced one.premium.json"
     assert (tmp_path / "one.svg").read_bytes() == (tmp_path / "out" / written[1]).read_bytes()
 
 
@@ -194,7 +197,7 @@ def test_a_service_that_counts_no_tokens_gets_one_line(bench: Bench, flores: tup
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ("-m byts", "no tokenizer 'byts'; did you mean 'bytes'?"),
+        ("-m byts", "or a model such as openai:MODEL; did you mean 'bytes'?"),
         ("-m opnai:x", "did you mean 'openai'?"),
         ("-m mirror", "of a folder or file of Hugging Face's give hf:NAME"),
         ("-m hf:", "nothing after 'hf'"),
@@ -202,7 +205,12 @@ def test_a_service_that_counts_no_tokens_gets_one_line(bench: Bench, flores: tup
         ("-m sp:none.model", "none.model"),
         ("-m tiktoken:o200k", "o200k"),
         ("-m baseline:random", "baseline:random does not show its tokenizer"),
-        ("-m bytes -M pattrn=x", "no option 'pattrn'; did you mean 'pattern'?"),
+        ("-m bytes -M pattrn=x", "bytes: no option 'pattrn'; it has none"),
+        ("-m hf:none -M pattrn=x", "no option 'pattrn'; did you mean 'pattern'?"),
+        ("-m hf:mirror -M revision=main", "revision is for repositories of the hub"),
+        ("-m hf:mirror/nothing.json", "there is no such file"),
+        ("-m openai:some", "OpenAI's service does not count tokens; tiktoken:NAME"),
+        ("-l xx", "unknown language 'xx'; `python -m bench list languages` has them all"),
         ("-m none.toml", "cannot read model file none.toml"),
         ("--corpus flores20", "no corpus 'flores20'; did you mean 'flores200' or 'flores'?"),
         ("-l yorubaa", "did you mean Yoruba (yor_Latn)?"),

@@ -52,7 +52,7 @@ def filled(cell: Cell, windows: list[Window], known: tuple[Premiums, ...] = (pre
 
 def parallel(subject: Subject = YORUBA, *joules: float) -> list[Window]:
     """Three windows at 3 J a token and 20 tokens an answer; English at 2 J a token and 10 tokens an answer."""
-    windows = measured(subject, *(joules or (3000.0, 3000.0, 3000.0)), notes=("parallel_prompts",))
+    windows = measured(subject, *(joules or (3000.0, 3000.0, 3000.0)))
     english = replace(subject, language="eng_Latn")
     made = [replace(one, subject=english) if one.kind == "sentinel" else one for one in windows]
     shorter = window(english, requests=100)
@@ -94,7 +94,7 @@ def test_the_language_energy_ratio_is_the_product_of_its_factors() -> None:
 
 
 def test_a_ratio_takes_english_asked_the_same() -> None:
-    apart = [replace(one, notes=()) for one in parallel()]
+    apart = [replace(one, questions="x") if one.kind == "sentinel" else one for one in parallel()]
     assert filled(CELL, apart).reasons["language_energy_ratio"] == "not_parallel"
     alone = [one for one in parallel() if one.kind != "sentinel"]
     assert filled(CELL, alone).reasons["language_energy_ratio"] == "no_english"

@@ -82,6 +82,21 @@ def test_t2_needs_two_methods() -> None:
     assert checks.t2_cross([]).passed is None
 
 
+@pytest.mark.parametrize("seconds", [1.0, 4.9])
+def test_short_readings_are_too_short_for_the_steps_of_a_counter(seconds: float) -> None:
+    """A constant 350 W, of which a second may hold eleven steps of 35 J."""
+    stepped = reading(350 * seconds + 35, seconds, cross=350 * seconds)
+    for check in (checks.t2_cross([stepped]), checks.t8_power(stepped, GPU)):
+        assert (check.passed, check.found) == (None, None)
+        assert "the counter moves in steps" in check.detail
+    summed = MeterFacts("gpu_board", "integral", "nvml", GPU.devices)
+    assert checks.t8_power(reading(350 * seconds, seconds), summed).passed
+    long = reading(5 * 350 + 35.0, 5.0, cross=5 * 350.0)
+    assert checks.t2_cross([long]).passed and checks.t8_power(long, GPU).passed
+    lost = Reading(seconds, None, ("gpu_lost",))
+    assert checks.t2_cross([lost]).passed is checks.t8_power(lost, GPU).passed is False
+
+
 def duty_runs(watts: Any, cross: Any = None) -> list[DutyRun]:
     runs = []
     for duty, period in itertools.product((0.25, 0.5, 0.75, 1.0), (0.05, 0.1, 1.0)):

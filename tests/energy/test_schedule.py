@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bench.energy.options import Options
 from bench.energy.records import Reading, Stretch, Subject, Window, Work
-from bench.energy.schedule import Slot, is_valid, schedule, seconds_needed
+from bench.energy.schedule import Slot, drifts, is_valid, schedule, seconds_needed, settled
 
 ENGLISH = Subject("t@1", "eng_Latn", "", "generate", "english", 0)
 YORUBA, THAI = replace(ENGLISH, language="yor_Latn"), replace(ENGLISH, language="tha_Thai")
@@ -99,3 +99,22 @@ def test_how_long_it_takes_counts_every_window() -> None:
     slots = schedule([YORUBA, THAI], ENGLISH, [], options, [])
     assert seconds_needed(slots, options) >= 10 + 60 * len(slots)
     assert seconds_needed([], options) == 0
+
+
+def test_windows_between_sentinels_that_drifted_are_measured_again() -> None:
+    options = Options(repeats=2)
+    slots = schedule([YORUBA], ENGLISH, [], options, [])
+    done = [window(slot, number) for number, slot in enumerate(slots)]
+    assert settled(done) == done
+    warmer = Stretch(Reading(30.0, 3300.0), STRETCH.work)
+    drifted = [*done[:-1], replace(done[-1], steady=warmer)]
+    again = schedule([YORUBA], ENGLISH, [], options, settled(drifted))
+    assert [slot.subject for slot in again].count(YORUBA) == len([slot for slot in slots if slot.kind == "isolated"])
+
+
+def test_sentinels_of_other_questions_are_not_compared() -> None:
+    slots = schedule([YORUBA], ENGLISH, [], Options(repeats=1), [])
+    done = [window(slot, number) for number, slot in enumerate(slots)]
+    other = replace(done[-1], subject=replace(ENGLISH, task="u@1"), steady=Stretch(Reading(30.0, 9000.0), STRETCH.work))
+    assert set(drifts([*done[:-1], other]).values()) == {"no_sentinel"}
+    assert drifts(done) == {}

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from bench.backend import Load
+from bench.energy.figures import joules_per_request
 from bench.energy.measuring import judged, warm
 from bench.energy.nvml import open_nvml
 from bench.energy.options import Options
@@ -42,7 +46,8 @@ class Bench:
         self.clock = VirtualClock()
         self.power = Live(100.0)
         self.gpu = FakeGpu(power=self.power, **gpu)  # type: ignore[arg-type]
-        self.meter = open_nvml(self.clock, None, FakeNvml(self.clock, [self.gpu]))
+        self.nvml = FakeNvml(self.clock, [self.gpu])
+        self.meter = open_nvml(self.clock, None, self.nvml)
 
     def model(self, **how: object) -> Batching:
         return Batching(self.clock, self.power, **how)  # type: ignore[arg-type]
@@ -190,3 +195,87 @@ def test_a_count_that_one_answer_lacks_is_not_known() -> None:
     ledger.add(request(1), Response("r1", "ok", "a", prompt_tokens=3))
     work = ledger.work()
     assert (work.prompt_tokens, work.output_tokens, work.context_steps) == (6, None, None)
+
+
+def test_what_idles_while_a_model_computes_is_not_what_it_computes_on() -> None:
+    bench = Bench()
+    model = bench.model(idle=20.0, each=4.0)  # 52 W of 700 W
+    window = judged(bench.measured(model), 0, 0, "s", bench.meter.facts, 8)
+    assert "power_implausible" in window.reasons
+
+
+def test_answers_that_outlast_the_stretch_are_runaway_too() -> None:
+    bench = Bench()
+    model = bench.model(length=lambda _: 9_999)
+    source = Source(SUBJECT, [request(number, max_tokens=900) for number in range(8)])
+    found = measure(model, source, "isolated", bench.meter, bench.clock, OPTIONS)
+    assert found.steady is not None
+    assert found.steady.work.requests == 0
+    assert "runaway" in judged(found, 0, 0, "s", bench.meter.facts, 8).reasons
+
+
+def test_an_engine_that_counts_anew_leaves_no_figure() -> None:
+    bench = Bench()
+    model = bench.model()
+    load, restarts = model.load, bench.clock.now() + 15
+
+    def fallen() -> Load:
+        now = load()
+        return now if bench.clock.now() < restarts else Load(now.running, 0, (now.output_tokens or 0) // 1000)
+
+    model.load = fallen  # type: ignore[method-assign]
+    found = bench.measured(model)
+    assert found.restarted
+    assert found.steady is not None
+    assert found.steady.work.output_tokens is None
+    window = judged(found, 0, 0, "s", bench.meter.facts, 8)
+    assert "engine_restarted" in window.reasons
+    assert joules_per_request(window) is None
+
+
+def test_an_engine_that_seldom_speaks_is_not_verified() -> None:
+    bench = Bench()
+    model = bench.model()
+    load = model.load
+    model.load = lambda: load() if bench.clock.now() < 1010 else Load(None, None, None)  # type: ignore[method-assign]
+    found = bench.measured(model)
+    assert found.reached is None
+    assert "batch_unverified" in judged(found, 0, 0, "s", bench.meter.facts, 8).reasons
+
+
+def test_prompts_from_a_cache_are_no_work() -> None:
+    bench = Bench()
+    model = bench.model()
+    answer = model._answer
+    model._answer = lambda *given: replace(answer(*given), cached_tokens=3)  # type: ignore[method-assign]
+    assert "prompts_cached" in judged(bench.measured(model), 0, 0, "s", bench.meter.facts, 8).reasons
+
+
+def test_a_sampler_that_fails_ends_the_window() -> None:
+    bench = Bench()
+    sample, calls = bench.meter.sample, iter(range(10**9))
+
+    def failing() -> None:
+        if next(calls) > 50:
+            raise OSError("the device is gone")
+        sample()
+
+    bench.meter.sample = failing  # type: ignore[method-assign]
+    with pytest.raises(OSError, match="the device is gone"):
+        bench.measured(bench.model())
+
+
+def test_every_question_counts_alike_however_often_it_was_asked() -> None:
+    """Quick questions come round more often; the tokens of an answer are those of the questions."""
+    bench = Bench()
+    found = bench.measured(bench.model(length=lambda one: 4 if int(one.sample[-1]) % 2 else 40), questions=16)
+    assert found.answer_tokens == pytest.approx(22)
+    assert found.passes is not None
+    assert found.passes >= 1
+    assert found.questions == Source(SUBJECT, [request(number) for number in range(16)]).questions
+    assert found.questions != Source(SUBJECT, [request(number) for number in range(17)]).questions
+
+
+def test_a_window_that_did_not_get_round_says_so() -> None:
+    bench = Bench()
+    assert bench.measured(bench.model(), questions=5000).passes == 0

@@ -27,6 +27,8 @@ def window(
     setup: str = SETUP,
     whole: Stretch | None = None,
     shares: tuple[Share, ...] = (),
+    questions: str = "q",
+    passes: float = 2.0,
 ) -> Window:
     """A window of 30 s steady in 40 s, its figures those of the steady stretch, the whole a third more of each."""
     reading = Reading(30.0, joules, reasons if joules is None else ())
@@ -57,6 +59,8 @@ def window(
         reasons=reasons,
         notes=notes,
         shares=shares,
+        questions=questions,
+        passes=passes,
     )
 
 

@@ -88,6 +88,8 @@ def test_pages(browser: Browser, address: str, width: int, scheme: Literal["ligh
         assert box is not None
         assert box["width"] <= width, f"{path} is wider than its window"
         assert page.locator("main").inner_text().strip(), path
+        wide = "all => all.some(one => one.scrollWidth > one.parentElement.clientWidth)"
+        assert not page.locator("table.energy").evaluate_all(wide), f"{path}: energy that has to be scrolled for"
     assert all(url.startswith((address, "data:")) for url in asked), asked
     assert not complaints
     context.close()

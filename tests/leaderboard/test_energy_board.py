@@ -126,6 +126,34 @@ def test_a_doubtful_figure_is_shown_with_the_doubt_and_not_ranked(code: str, one
     assert row["per_correct"]["reason"] == row["equivalent"]["reason"] == code
 
 
+def test_the_doubt_is_told_where_nothing_that_is_ranked_has_a_value(one: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "a.run.db"
+    copy.write_bytes(one.read_bytes())
+    names = (PER_CORRECT, f"{PER_CORRECT}_low", f"{PER_CORRECT}_high", EQUIVALENT, "language_energy_ratio")
+    lost: dict[str, Any] = dict.fromkeys(names)
+    said = {**dict.fromkeys(lost, "none_correct"), EQUIVALENT: "no_premium", "energy_rank": "runaway"}
+    client = visit(tmp_path, rewrite(copy, measured(20.0, **lost, reasons=said)))
+    for place in PLACES:
+        text = page(client, place)
+        (row,) = [row for rows in tables(text) for row in rows if "measured apart" in row]
+        assert f"not ranked: {reasons.UNRANKED['runaway']}" in row
+        # Short in the field, in full beneath.
+        assert reasons.MISSING["none_correct"] not in row and reasons.MISSING["none_correct"] in energy_part(text)
+        assert {f"#energy-1-note-{number}" for number in (1, 2)} <= {a.get("href") for _, a in check(text)}
+
+
+def test_devices_are_told_in_words() -> None:
+    card = {"name": "NVIDIA H100 80GB HBM3", "uuid_hash": "e7", "driver": "580.65.06", "power_limit": 700.0}
+    assert energy_wording.machine([card]) == "NVIDIA H100 80GB HBM3, 700 W, driver 580.65.06"
+    bare = {"name": "package-0", "uuid_hash": "", "driver": "", "power_limit": None}
+    assert energy_wording.machine([card, bare]).endswith("580.65.06; package-0")
+    assert (energy_wording.machine(2), energy_wording.machine([]), energy_wording.machine("Linux")) == (
+        "2",
+        "[]",
+        "Linux",
+    )
+
+
 def test_every_code_has_words_and_the_method_page_has_them_all(client: FlaskClient) -> None:
     said = words(page(client, "/method"))
     for code, meaning in reasons.MEANINGS.items():

@@ -138,6 +138,56 @@ def test_a_run_with_premiums_that_cannot_be_is_refused(tmp_path: Path, kept: obj
     assert "a.run.db" in str(refused.value) and "\n" not in str(refused.value)
 
 
+def asked_of_a_model(found: Premiums, *codes: str, revision: str = "whole folder") -> Premiums:
+    """As a run has them: other hashes, fewer languages, and no word on which tokens a text has."""
+    unseen = dict.fromkeys(("unknown", "fallback"), "tokens_unseen")
+    rows = tuple(
+        replace(one, unknown=None, fallback=None, reasons=unseen) for one in found.languages if one.language in codes
+    )
+    return replace(found, revision=revision, corpus_revision="of fewer files", gini=0.1, languages=rows)
+
+
+def test_a_model_and_its_tokenizer_file_that_count_alike_are_one_tokenizer(tmp_path: Path) -> None:
+    price = asdict(Price(2.0, 8.0, "USD", "2026-01-02", "https://prices.example"))
+    made = run(tmp_path, asked_of_a_model(GOOD, "yor_Latn"), price=price)
+    info = publish([made], tmp_path / "board", [file(tmp_path, GOOD)])
+    assert info.premiums == ("hf-maker-good-ntrex-from-eng",)
+    visitor = create_app(tmp_path / "board").test_client()
+    (one,) = visitor.get("/tokens.json").get_json()["tokenizers"]
+    assert (one["slug"], one["revision"], one["languages"]) == ("hf-maker-good-ntrex-from-eng", "abc123", 3)
+    (table,) = visitor.get("/costs.json").get_json()["tables"]
+    assert [each["model"]["name"] for each in table["columns"][0]["priced"]] == ["hf:a"]
+    assert len(visitor.get("/languages/yor_Latn.json").get_json()["premiums"]) == 1
+    publish([], tmp_path / "later", [file(tmp_path, GOOD)])
+    assert publish([made], tmp_path / "later").snapshot == info.snapshot
+
+
+def test_a_model_that_counts_otherwise_than_the_file_stands_beside_it_under_its_revision(tmp_path: Path) -> None:
+    other = asked_of_a_model(premiums({"yor_Latn": 2101}), "yor_Latn")
+    publish([run(tmp_path, other)], tmp_path / "board", [file(tmp_path, GOOD)])
+    visitor = create_app(tmp_path / "board").test_client()
+    assert len(visitor.get("/tokens.json").get_json()["tokenizers"]) == 2
+    text = page(visitor, "/languages/yor_Latn")
+    (rows,) = [rows for rows in tables(text) if rows[0].startswith("Tokenizer")]
+    assert sorted(re.findall("revision (whole folder|abc123)", " ".join(rows))) == ["abc123", "whole folder"]
+    costs = words(page(visitor, "/costs"))
+    assert "ntrex-from-eng, 1 language beside" in costs and "ntrex-from-eng, 3 languages beside" in costs
+
+
+def test_flawed_text_is_marked_wherever_its_premium_stands(tmp_path: Path) -> None:
+    burmese = premium("mya_Mymr", 4840, reasons={"fallback": "no_such_token", "text": "legacy_encoding"})
+    found = replace(GOOD, languages=(*GOOD.languages, burmese))
+    publish([run(tmp_path)], tmp_path / "board", [file(tmp_path, found)])
+    visitor = create_app(tmp_path / "board").test_client()
+    for place in ("/costs", "/tokens/hf-maker-good-ntrex-from-eng", "/languages/mya_Mymr"):
+        said = words(page(visitor, place))
+        assert "4.84 *" in said, place
+        assert "* Burmese: the dataset's text in this language is in a legacy encoding, not in Unicode" in said, place
+    assert "*" not in words(page(visitor, "/languages/yor_Latn"))
+    every = [row for rows in tables(page(visitor, "/languages/")) for row in rows]
+    assert [row[-6:] for row in every if "4.84" in row] == ["4.84 *"]
+
+
 def test_a_file_that_is_none_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.premium.json").write_text("{}")
     with pytest.raises(BenchError, match=re.escape("a.premium.json")):

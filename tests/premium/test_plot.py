@@ -155,6 +155,36 @@ def test_a_page_that_forbids_styles_and_scripts_can_hold_it() -> None:
     assert next(drawn(found).iter(f"{SVG}style")).text == plot.STYLE
 
 
+def test_picture_and_list_of_tokenizers_count_the_same_languages() -> None:
+    found = premiums(
+        premium("eng_Latn", 101, variety="GB"),
+        premium("yor_Latn", 150),
+        premium("swh_Latn", 200),
+        premium("mya_Mymr", 480, reasons={"text": "legacy_encoding"}),
+    )
+    root = drawn(found)
+    assert any(text.endswith("2 languages") for text in texts(root, "premium-soft"))
+    (said,) = [one.text or "" for one in root.iter(f"{SVG}desc")]
+    assert said.endswith("2 languages. Median 1.75; lowest Yoruba with 1.50, highest Swahili with 2.00.")
+
+
+def test_two_languages_of_one_name_are_told_apart_by_their_scripts() -> None:
+    names = {"zho_Hans": "Chinese", "zho_Hant": "Chinese", "yor_Latn": "Yoruba"}
+    rows = premiums(premium("zho_Hans", 110), premium("zho_Hant", 120), premium("yor_Latn", 150))
+    shown = texts(drawn(rows, names), "premium-name")
+    assert shown == ["Chinese (Simplified Han)", "Chinese (Traditional Han)", "Yoruba"]
+
+
+def test_a_premium_stands_between_name_and_axis() -> None:
+    root = drawn(premiums(premium("yor_Latn", 150), premium("mya_Mymr", 400)))
+    (parity,) = [line for line in root.iter(f"{SVG}line") if line.attrib["class"] == "premium-parity"]
+    names, values = (
+        [float(one.attrib["x"]) for one in root.iter(f"{SVG}text") if one.attrib["class"] == kind]
+        for kind in ("premium-name", "premium-value")
+    )
+    assert max(names) + 30 <= min(values) <= max(values) < float(parity.attrib["x1"])
+
+
 def test_a_screen_reader_hears_what_the_picture_says() -> None:
     root = drawn(premiums(premium("yor_Latn", 150), premium("mya_Mymr", 400), premium("swh_Latn", 200)))
     said = {one.attrib["id"]: one.text for one in root if "id" in one.attrib}

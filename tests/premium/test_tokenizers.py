@@ -229,7 +229,7 @@ def test_a_vocabulary_that_drops_what_it_lacks_is_refused(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("spec", "options", "said"),
     [
-        ("byte", {}, r"no tokenizer 'byte'; did you mean 'bytes'\?; one is bytes, codepoints, hf:"),
+        ("byte", {}, r"no tokenizer 'byte'; one is bytes, codepoints, hf:.*; did you mean 'bytes'\?$"),
         ("bytes:x", {}, "bytes takes nothing"),
         ("hf:", {}, "nothing after 'hf'"),
         ("hf:no such/fold er", {}, "no such file or folder"),
@@ -242,14 +242,26 @@ def test_a_vocabulary_that_drops_what_it_lacks_is_refused(tmp_path: Path) -> Non
         ("sp:{tmp}/empty.model", {}, "SentencePiece model without pieces"),
         ("sp:{tmp}/none.model", {}, "there is no such file"),
         ("tiktoken:{tmp}/none.tiktoken,cl100k_base", {}, "there is no file"),
-        ("tiktoken:{tmp}/r.tiktoken", {}, "no pattern 'r'; a tiktoken file needs one"),
-        ("tiktoken:{tmp}/r.tiktoken,cl100k", {}, r"no pattern 'cl100k'; did you mean 'cl100k_base'"),
+        (
+            "tiktoken:{tmp}/r.tiktoken",
+            {},
+            "a tiktoken file needs the pattern .* \\(tiktoken:FILE,PATTERN or -M pattern=PATTERN\\): r50k_base",
+        ),
+        ("tiktoken:{tmp}/r.tiktoken,cl100k", {}, r"no pattern 'cl100k'; one is .*; did you mean 'cl100k_base'"),
         ("tiktoken:{tmp}/short.tiktoken,qwen", {}, "lacks some of the 256 bytes"),
         ("tiktoken:{tmp}/x.model,qwen", {}, "line 1 should be a token in base64"),
         ("tiktoken:cl100k_bas", {}, r"did you mean 'cl100k_base'"),
         ("tiktoken:cl100k_base", {}, "could not fetch it.*; give the file: tiktoken:FILE,cl100k_base"),
         ("hf:owner/repository", {}, "no such folder here, and HF_HUB_OFFLINE is set"),
-        ("bytes", {"pattren": "x"}, r"no option 'pattren'; did you mean 'pattern'\?"),
+        ("hf:{tmp}/x.json", {"pattren": "x"}, r"no option 'pattren'; did you mean 'pattern'\?"),
+        ("bytes", {"pattern": "qwen"}, "no option 'pattern'; it has none"),
+        ("sp:{tmp}/x.model", {"revision": "main"}, "no option 'revision'; it has none"),
+        ("tiktoken:{tmp}/r.tiktoken", {"revision": "main"}, "no option 'revision'; it has pattern"),
+        ("hf:{tmp}/x.json", {"revision": "main"}, "revision is for repositories of the hub"),
+        ("hf:{tmp}/void", {"revision": "main"}, "revision is for repositories of the hub"),
+        ("hf:{tmp}/x.json", {"pattern": "qwen"}, "pattern is for tiktoken files, and x.json is none"),
+        ("hf:owner/tokenizer.json", {}, "there is no such file; give"),
+        ("hf:{tmp}/missing", {}, "there is no such file; give"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(
