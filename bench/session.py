@@ -192,7 +192,8 @@ class Measurement:
         places = dict.fromkeys(
             (*known, *((subject.language, subject.variety) for subject in subjects if subject.language))
         )
-        counted = premiums_of(model, places, watch)
+        datasets = {block.task.source.dataset for block in blocks}
+        counted = premiums_of(model, places, datasets, watch)
         if counted:
             self._run.describe("premiums", [to_json(one) for one in counted])
         return stopped

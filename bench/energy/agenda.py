@@ -67,7 +67,9 @@ def agenda(
     that no more requests are held than are asked.
     """
     asked: dict[Subject, list[str]] = {}
+    datasets: set[str] = set()
     for block, made in planned():
+        datasets.add(block.task.source.dataset)
         answered = usable([one.id for one in made])
         if items := [item for item, one in _items(block, made) if one.id in answered]:
             asked.setdefault(_subject(block, made), items)
@@ -80,7 +82,7 @@ def agenda(
     wanted = {subject: by_hash(shared.get(subject, items), str)[:most] for subject, items in every.items()}
     chosen = _chosen(itertools.chain(english(), planned()), wanted)
     sentinel = next((subject for subject in (*asked, *every) if subject.language == ENGLISH), next(iter(asked)))
-    return Agenda(chosen, sentinel, _controls(model, list(asked), chosen, options))
+    return Agenda(chosen, sentinel, _controls(model, list(asked), chosen, datasets, options))
 
 
 def _subject(block: Block, made: Sequence[Request]) -> Subject:
@@ -119,7 +121,11 @@ def _shared(every: Mapping[Subject, Sequence[str]]) -> dict[Subject, list[str]]:
 
 
 def _controls(
-    model: Model, asked: Sequence[Subject], chosen: Mapping[Subject, Sequence[Request]], options: Options
+    model: Model,
+    asked: Sequence[Subject],
+    chosen: Mapping[Subject, Sequence[Request]],
+    datasets: Collection[str],
+    options: Options,
 ) -> dict[Subject, list[Request]]:
     """Prompts and answers of the same number of tokens in every language: what is left then is not the tokenizer's.
 
@@ -134,7 +140,7 @@ def _controls(
         if control in made:
             continue
         try:
-            prompts = _passages(model, _sentences(subject, {one.language for one in asked}), options)
+            prompts = _passages(model, _sentences(subject, {one.language for one in asked}, datasets), options)
         except (UsageError, ModelStopped):  # a control is no reason to end a run: the report says that there is none
             continue
         if prompts:
@@ -183,10 +189,9 @@ def _passages(model: Tokenizing, sentences: Sequence[str], options: Options) -> 
     return passages
 
 
-def _sentences(subject: Subject, asked: Collection[str]) -> list[str]:
+def _sentences(subject: Subject, asked: Collection[str], datasets: Collection[str]) -> list[str]:
     """Texts of a language from the first corpus here that has it; English ones stand beside any language's."""
-    for name in texts.CORPORA:
-        corpus = texts.corpus(name)
+    for corpus in texts.at_hand(datasets):
         mine = [one for one in corpus.varieties if (one.language, one.variety) == (subject.language, subject.variety)]
         if subject.language == ENGLISH:
             # A mirror may hold some languages only: those of the run are the likeliest.

@@ -80,7 +80,9 @@ def _filled(cell: Cell, known: Energy) -> Cell:
     nothing: dict[str, Any] = {**dict.fromkeys(FIELDS), "premium": premium}
     nothing |= {"energy_provenance": "none", "energy_setup": ""}
     if found is None or found.joules_per_request is None:
-        why = found.reasons.get("energy", "no_valid_window") if found else known.unmeasured or "not_measured"
+        # Why nothing could be measured this time comes before what was wrong with an earlier time.
+        told = found.reasons.get("energy", "no_valid_window") if found else "not_measured"
+        why = known.unmeasured or told
         reasons = {**bare, "energy": why, **({"premium": lacking} if lacking else {})}
         return replace(cell, **{**nothing, "energy_windows": 0, "reasons": reasons})
     values: dict[str, float | None] = {"premium": premium}

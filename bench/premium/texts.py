@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -15,7 +15,7 @@ import languages
 import tasks
 from bench.plan import choose_languages
 from bench.records import UsageError
-from tasks import template
+from tasks import store, template
 from tasks.hub import Hub
 from tasks.recipe import Recipe
 from tasks.records import DataError, Row, Split, Task, Variety
@@ -42,6 +42,7 @@ _DECLARED: Mapping[str, _Declared] = MappingProxyType(
 )
 CORPORA: Mapping[str, str] = MappingProxyType({name: one.task for name, one in _DECLARED.items()})
 """What a corpus is called -> the task whose data are read."""
+
 
 _COLUMN = re.compile(r"\{(@?\w+)\}")
 
@@ -181,3 +182,12 @@ def _columns(
             raise DataError(f"{source.dataset}/{path} cannot be read: {' '.join(str(error).split())[:160]}") from error
         found.append([table.column(name).to_pylist() for name in names])
     return ((one or "", other or "", "") for ones, others in found for one, other in zip(ones, others, strict=True))
+
+
+def at_hand(datasets: Collection[str]) -> Iterator[Corpus]:
+    """The corpora that need no download: those of the data folder, or without one those of these datasets."""
+    mirror = store.mirror()
+    for name, task in CORPORA.items():
+        dataset = tasks.get(task).source.dataset
+        if (mirror / dataset).is_dir() if mirror else dataset in datasets:
+            yield corpus(name)

@@ -159,7 +159,7 @@ def test_an_interruption_while_measuring_hides_no_score(run: Run) -> None:
 
 
 def test_premiums_of_an_earlier_invocation_stay(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    def counted(_: object, places: Any, __: object) -> list[Premiums]:
+    def counted(_: object, places: Any, *__: object) -> list[Premiums]:
         made = [
             Premium(code, variety, 10, 200, 100, 2.0, 1.9, 2.1, 3.0, 2.0, 1.2, 0.0, 0.0)
             for code, variety in places
