@@ -39,10 +39,10 @@ FATAL = {
 }
 
 UNRANKED = {
-    "drift": "the English sentinel beside it drifted by more than 3 %",
+    "drift": "the sentinels beside it drifted by more than 3 %",
     "repeats_vary": "repeats differ by more than 5 %",
     "too_few_repeats": "fewer than 3 valid windows",
-    "no_sentinel": "no English sentinel window beside it",
+    "no_sentinel": "no valid sentinel window on either side of it",
     "runaway": "more than 20 % of the answers ran into the length limit",
     "not_on_device": "the model computes on another device than the one that was measured",
     "prompts_cached": "more than 10 % of the prompts were read from a cache, and cost next to nothing",
