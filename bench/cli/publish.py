@@ -81,7 +81,8 @@ def _report(info: Info, board: Path) -> None:
         more = f" and {len(places) - 3:,} more" if len(places) > 3 else ""
         click.echo(f"withheld: {model} {task}, too many errors: {', '.join(list(places)[:3])}{more}")
     done = "is current" if info.changed else "was current already"
-    click.echo(f"\nsnapshot {info.snapshot} {done}: {info.models:,} models, {info.cells:,} cells, {info.path}")
+    models = f"{info.models:,} model{'s' * (info.models != 1)}"
+    click.echo(f"\nsnapshot {info.snapshot} {done}: {models}, {info.cells:,} cells, {info.path}")
     click.echo(f"`python -m bench serve --board {board}` shows it")
 
 

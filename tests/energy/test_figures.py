@@ -246,3 +246,13 @@ def test_what_is_scored_and_not_written_is_counted_by_requests() -> None:
     assert quiet.steady is not None
     steady = Stretch(quiet.steady.reading, replace(quiet.steady.work, output_tokens=3))
     assert figures([replace(quiet, steady=steady)])[YORUBA].joules_per_request == 60
+
+
+def test_windows_that_were_measured_again_take_the_place_of_those_that_drifted() -> None:
+    first = measured(YORUBA, 9000.0, 9000.0, 9000.0)
+    warmer = [*first[:-1], window(ENGLISH, kind="sentinel", number=4, joules=2100.0)]
+    assert figures(warmer)[YORUBA].doubts == ("drift",)
+    again = [replace(one, number=one.number + 10) for one in measured(YORUBA, 3000.0, 3000.0, 3000.0)]
+    found = figures([*warmer, *again])[YORUBA]
+    assert found.joules_per_request == pytest.approx(60)
+    assert found.doubts == ()
