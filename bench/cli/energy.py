@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from bench.energy.meter import Meter, NoMeter
     from bench.energy.probe import Report
     from bench.energy.records import Check, MeterFacts
+    from bench.energy.zeus import ZeusCheck
 
 TITLES = {
     "T1": ("the counter rises, at its pace", "{:.3f} s"),
@@ -35,6 +36,7 @@ TITLES = {
     "T9": ("no throttling", ""),
     "T10": ("no other process", ""),
     "T11": ("attributed parts are the whole", "{:.0e}"),
+    "Zeus": ("Zeus counts the same", "{:.1%}"),
 }
 """Each check in words, and how what it found is written."""
 
@@ -77,9 +79,10 @@ def energy() -> None:
     show_default=True,
     help="Length of each stretch under load.",
 )
+@click.option("--zeus", is_flag=True, help="Hold Zeus against the meter too, under load (pip install '.[zeus]').")
 @click.option("--no-load", is_flag=True, help="Only at idle: takes 5 seconds, and disturbs nobody.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def probe(spec: str, scope: str | None, seconds: float, no_load: bool, as_json: bool) -> int:
+def probe(spec: str, scope: str | None, seconds: float, zeus: bool, no_load: bool, as_json: bool) -> int:
     """Says what this machine can measure, and checks one meter: at idle, and under a load of its own.
 
     The exit code is 0 when everything that could be checked held, and 1 when something did not or nothing measures.
@@ -91,6 +94,8 @@ def probe(spec: str, scope: str | None, seconds: float, no_load: bool, as_json: 
     kind = spec.partition(":")[0]  # an address may hold a password
     if kind in choose.OUTSIDE and scope is None:
         raise UsageError(f"what the meter {kind}: covers cannot be seen from here; say --scope node or --scope wall")
+    if zeus and no_load:
+        raise UsageError("--zeus is held against the meter under load; leave --no-load out")
     clock = RealClock()
     report: Report | None = None
     missing: NoMeter | None = None
@@ -100,7 +105,7 @@ def probe(spec: str, scope: str | None, seconds: float, no_load: bool, as_json: 
         missing = reason
     else:
         with contextlib.closing(meter):
-            report = _probed(meter, clock, seconds, no_load=no_load)
+            report = _probed(meter, clock, seconds, no_load=no_load, zeus=zeus)
     known = choose.available(clock)
     if as_json:
         click.echo(json.dumps(_object(kind, known, report, missing), ensure_ascii=False))
@@ -109,7 +114,7 @@ def probe(spec: str, scope: str | None, seconds: float, no_load: bool, as_json: 
     return 0 if report is not None and report.passed else 1
 
 
-def _probed(meter: Meter, clock: Clock, seconds: float, *, no_load: bool) -> Report:
+def _probed(meter: Meter, clock: Clock, seconds: float, *, no_load: bool, zeus: bool) -> Report:
     """The report on a meter; what it takes is told first."""
     from bench.energy.duty import NoLoad
     from bench.energy.probe import probe as examined
@@ -127,8 +132,21 @@ def _probed(meter: Meter, clock: Clock, seconds: float, *, no_load: bool) -> Rep
     click.echo(f"probing {meter.facts.api} {doing}; about {duration(needed)}", err=True)
     if load is None:
         return examined(meter, clock, None, seconds, why, watch)
-    with contextlib.closing(load):
-        return examined(meter, clock, load, seconds, watch=watch)
+    with contextlib.ExitStack() as opened:
+        opened.enter_context(contextlib.closing(load))
+        peer = opened.enter_context(contextlib.closing(_zeus())) if zeus else None
+        return examined(meter, clock, load, seconds, watch=watch, peer=peer)
+
+
+def _zeus() -> ZeusCheck:
+    """Zeus. Raises `UsageError` where it is not installed, or measures nothing."""
+    from bench.energy.meter import NoMeter
+    from bench.energy.zeus import open_zeus
+
+    try:
+        return open_zeus()
+    except NoMeter as reason:
+        raise UsageError(f"--zeus: {reason.detail}; {reason.mend}") from reason
 
 
 def _load(facts: MeterFacts, clock: Clock) -> Load:

@@ -263,6 +263,17 @@ def t11_conserved(joules: float, shares: Sequence[float]) -> Check:
     return Check("T11", apart <= CONSERVATION, apart, limit, f"over {len(shares)} share{'s' * (len(shares) != 1)}")
 
 
+def peer_agrees(reading: Reading, joules: float | None, reason: str) -> Check:
+    """Zeus, or whatever else measured the same stretch under load, agrees. Found is the share by which it does not."""
+    limit = f"up to {CROSS:.0%}"
+    if wrong := failed("Zeus", [reading], limit):
+        return wrong
+    if joules is None or not reading.joules:
+        return skipped("Zeus", reason or "it said nothing", limit)
+    apart = abs(joules - reading.joules) / reading.joules
+    return Check("Zeus", apart <= CROSS, apart, limit, f"{joules:,.1f} J against {reading.joules:,.1f} J")
+
+
 def of_reading(reading: Reading, facts: MeterFacts) -> tuple[Check, ...]:
     """The checks that one stretch under load allows by itself: T2, T8, T9 and T10."""
     return (

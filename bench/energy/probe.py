@@ -5,7 +5,9 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import Protocol
 
 from bench.energy import checks
 from bench.energy.checks import GPU_SCOPES, DutyRun
@@ -52,13 +54,33 @@ class Report:
         return bool(made) and all(made)
 
 
+class Finding(Protocol):
+    """What another meter says of a stretch of time: joules, or None and the reason in words."""
+
+    joules: float | None
+    reason: str
+
+
+class Peer(Protocol):
+    """Another meter beside ours, such as `zeus.ZeusCheck`."""
+
+    def window(self) -> AbstractContextManager[Finding]:
+        """Counts what the context takes."""
+
+
 def probe(
-    meter: Meter, clock: Clock, load: Load | None, seconds: float = SECONDS, no_load: str = "", watch: Watch = unwatched
+    meter: Meter,
+    clock: Clock,
+    load: Load | None,
+    seconds: float = SECONDS,
+    no_load: str = "",
+    watch: Watch = unwatched,
+    peer: Peer | None = None,
 ) -> Report:
     """Makes every check that this meter allows: at idle, and under a load where there is one.
 
     `seconds` is the length of one stretch under load; `no_load` says why there is no load. Nothing raises for readings
-    that fail: the checks that rest on them have not passed.
+    that fail: the checks that rest on them have not passed. `peer` is held against the meter, under load.
     """
     duties = list(_duties(seconds)) if load is not None and meter.facts.scope in GPU_SCOPES else []
     steps = 1 + (1 + REPEATS if load is not None else 0) + len(duties)
@@ -78,13 +100,13 @@ def probe(
             found += [checks.t9_throttling(idle, meter.facts), checks.t10_alone(idle, meter.facts)]
         else:
             found = [check for check in found if check.id != "T4"]
-            found += _under_load(meter, clock, load, seconds, step)
+            found += _under_load(meter, clock, load, seconds, step, peer)
             found.append(
                 checks.t3_duty([_run(meter, clock, load, *one, step) for one in duties], meter.facts.method)
                 if duties
                 else checks.skipped("T3", "duty cycles are run on GPUs only")
             )
-    ordered = sorted(found, key=lambda check: int(check.id.removeprefix("T")))
+    ordered = sorted(found, key=lambda check: (not check.id.startswith("T"), len(check.id), check.id))
     return Report(meter.facts, checks.idle_watts(idle, meter.facts), tuple(ordered))
 
 
@@ -142,18 +164,21 @@ def _stuck(reading: Reading) -> bool:
     return {reason.partition(":")[0] for reason in reading.reasons} == {"counter_stuck"}
 
 
-def _under_load(meter: Meter, clock: Clock, load: Load, seconds: float, step: Callable[[], None]) -> Iterator[Check]:
-    """T2, T4 and T6 to T10, on repeats of a full load."""
+def _under_load(
+    meter: Meter, clock: Clock, load: Load, seconds: float, step: Callable[[], None], peer: Peer | None
+) -> Iterator[Check]:
+    """T2, T4 and T6 to T10, and the peer's word, on repeats of a full load."""
     load.run(1.0, STEADY_PERIOD, WARM_SECONDS)
     step()
     work = []
     meter.sample()
     with clock.every(SAMPLE_SECONDS, meter.sample):
         marks = [meter.mark()]
-        for _ in range(REPEATS):
-            work.append(load.run(1.0, STEADY_PERIOD, seconds).work)
-            marks.append(meter.mark())
-            step()
+        with peer.window() if peer else nullcontext() as other:
+            for _ in range(REPEATS):
+                work.append(load.run(1.0, STEADY_PERIOD, seconds).work)
+                marks.append(meter.mark())
+                step()
         clock.wait(2 * SAMPLE_SECONDS)
     meter.sample()
     facts = meter.facts
@@ -167,6 +192,8 @@ def _under_load(meter: Meter, clock: Clock, load: Load, seconds: float, step: Ca
     yield checks.t8_power(whole, facts)
     yield checks.t9_throttling(whole, facts)
     yield checks.t10_alone(whole, facts)
+    if other is not None:
+        yield checks.peer_agrees(whole, other.joules, other.reason)
 
 
 def _each(part: Reading, work: float) -> float | None:

@@ -161,3 +161,8 @@ def test_the_doctor_lists_every_meter(bench: Bench) -> None:
     assert not nvml["works"]
     assert FATAL["no_permission"] in nvml["seen"]
     assert nvml["mend"]
+
+
+def test_zeus_takes_its_package_and_a_load(bench: Bench) -> None:
+    refused = bench("energy", "probe", "--zeus", "--no-load", expect=2, **scripted())
+    assert "leave --no-load out" in refused.stderr

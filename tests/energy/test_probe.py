@@ -109,6 +109,39 @@ def test_the_phase_of_the_counter_and_a_slow_host_change_nothing(start: float, l
     assert Bench(start=start, late=late).report().passed
 
 
+@dataclass
+class Peer:
+    """Another meter, which says `share` of what the GPU truly took, or nothing for a reason."""
+
+    bench: Bench
+    share: float = 1.0
+    reason: str = ""
+    joules: float | None = None
+
+    @contextlib.contextmanager
+    def window(self) -> Iterator[Peer]:
+        began = self.bench.clock.now()
+        yield self
+        if not self.reason:
+            self.joules = self.share * self.bench.gpu.joules(began, self.bench.clock.now())
+
+
+@pytest.mark.parametrize(("share", "holds"), [(1.0, True), (1.03, True), (0.9, False), (1.2, False)])
+def test_zeus_is_held_against_the_meter(share: float, holds: bool) -> None:
+    bench = Bench()
+    report = bench.report(peer=Peer(bench, share))
+    assert report.checks[-1].id == "Zeus"
+    assert report.checks[-1].passed is holds
+    assert report.checks[-1].found == pytest.approx(abs(share - 1), abs=0.01)
+    assert report.passed is holds
+
+
+def test_zeus_that_says_nothing_is_no_failure_and_no_agreement() -> None:
+    bench = Bench()
+    report = bench.report(peer=Peer(bench, reason="Zeus counted nothing on GPU 0"))
+    assert (report.checks[-1].passed, report.checks[-1].detail) == (None, "Zeus counted nothing on GPU 0")
+
+
 def test_without_a_load_only_idle_is_checked() -> None:
     bench = Bench()
     before = bench.clock.now()
