@@ -19,7 +19,7 @@ from bench.energy import devices as choosing
 from bench.energy.clock import Clock
 from bench.energy.gpu import Abilities, Count, Point, Tenants, judged, reach, together
 from bench.energy.meter import Mark, NoMeter
-from bench.energy.power import Samples, integral
+from bench.energy.power import Samples
 from bench.energy.processes import Household
 from bench.energy.records import Device, MeterFacts, Reading
 
@@ -96,18 +96,6 @@ class NvmlMeter:
         ]
         inside = [beat for beat in beats if begin.at <= beat[0].at <= end.at]
         return together(readings, inside, self.facts.notes)
-
-    def idle_watts(self, begin: Mark, end: Mark) -> float | None:
-        """The mean power between two marks by the power readings, never by the counter, which is off at rest."""
-        beats = self._beats.within(*reach(begin.at, end.at))
-        total = 0.0
-        for number in range(len(self._gpus)):
-            known = [(beat[number].at, beat[number].watts) for beat in beats]
-            joules = integral([(at, watts) for at, watts in known if watts is not None], begin.at, end.at).joules
-            if joules is None or joules <= 0:
-                return None
-            total += joules / (end.at - begin.at)
-        return total
 
     def close(self) -> None:
         """Lets go of NVML; more than once does no harm."""

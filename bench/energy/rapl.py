@@ -97,11 +97,6 @@ class RaplMeter:
         """The energy of the packages, and of memory with them if `with_dram`."""
         return self._between(begin, end, ("package", "dram") if self.with_dram else ("package",))
 
-    def dram_between(self, begin: Mark, end: Mark) -> Reading | None:
-        """The energy of memory alone; None where this machine does not count it."""
-        counted = any(zone.kind == "dram" for zone in self.zones)
-        return self._between(begin, end, ("dram",)) if counted else None
-
     def close(self) -> None:
         """Nothing is held open."""
 

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from bench.energy.checks import idle_watts
 from bench.energy.nvml import open_nvml
 from bench.energy.reasons import NOTES
 from tests.energy.metering import FOREVER, MINE, START, codes, joules, opened, reading, window
@@ -172,7 +173,7 @@ def test_idle_is_by_power_where_the_counter_is_off() -> None:
     meter, clock = opened(FakeGpu(60.0, counted=0.57))
     found, begin, end = window(meter, clock, 10.0)
     assert found.reasons == ()
-    assert meter.idle_watts(begin, end) == pytest.approx(60)
+    assert idle_watts(meter.between(begin, end), meter.facts) == pytest.approx(60)
 
 
 def test_closing_twice_closes_once() -> None:
@@ -188,14 +189,14 @@ def test_closing_twice_closes_once() -> None:
 def test_idle_power_is_never_zero() -> None:
     meter, clock = opened(FakeGpu(0.0))
     _, begin, end = window(meter, clock, 5.0)
-    assert meter.idle_watts(begin, end) is None
+    assert idle_watts(meter.between(begin, end), meter.facts) is None
 
 
 def test_idle_is_unknown_without_power() -> None:
     meter, clock = opened(FakeGpu(60.0, lost_at=START + 5))
     _, begin, end = window(meter, clock, 10.0)
-    assert meter.idle_watts(begin, end) is None
-    assert meter.idle_watts(begin, begin) is None
+    assert idle_watts(meter.between(begin, end), meter.facts) is None
+    assert idle_watts(meter.between(begin, begin), meter.facts) is None
 
 
 SHUFFLED = [
@@ -227,7 +228,7 @@ def test_gpus_by_uuid_and_number(
     assert found.joules == pytest.approx(watts * 10, abs=watts * 0.1 + 0.01)
     assert found.cross == pytest.approx(watts * 10, abs=1)
     assert found.highest_watts == pytest.approx(watts)
-    assert meter.idle_watts(begin, end) == pytest.approx(watts)
+    assert idle_watts(meter.between(begin, end), meter.facts) == pytest.approx(watts)
     hashes = [device.uuid_hash for device in meter.facts.devices]
     assert len(set(hashes)) == len(hashes)
 

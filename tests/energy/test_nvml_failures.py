@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bench.energy import gpu as gates
+from bench.energy.checks import idle_watts
 from bench.energy.meter import NoMeter
 from bench.energy.nvml import open_nvml
 from bench.energy.reasons import FATAL
@@ -297,5 +298,5 @@ def test_whatever_fails_is_never_zero(
         # A counter that stops is found out after `gates.STUCK_SECONDS`.
         unseen = gates.STUCK_SECONDS if stuck < end.at else 0.0
         assert abs(found.joules - gpu.joules(begin.at, end.at)) <= watts * (0.2 + unseen) + 0.002
-    idle = meter.idle_watts(begin, end)
+    idle = idle_watts(meter.between(begin, end), meter.facts)
     assert idle is None or idle == pytest.approx(watts, rel=0.01)
