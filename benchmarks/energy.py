@@ -40,6 +40,8 @@ def measure(given: argparse.Namespace, task: Path, model: Path) -> Path:
     energy = {"concurrency": given.concurrency, "seconds": given.seconds, "repeats": given.repeats}
     if given.seconds < 10:
         energy["warmup"] = given.seconds
+    if given.scripted:
+        energy["elsewhere"] = "true"
     command = [
         *(sys.executable, "-m", "bench", "run", "--energy", "--require-energy"),
         *("-m", f"{given.engine}:{model}", "-M", f"dtype={given.dtype}", "-t", str(task), "--output", str(run)),

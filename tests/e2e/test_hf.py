@@ -8,7 +8,10 @@ from typing import Any
 
 import pytest
 
+from bench.energy.keeping import windows
+from bench.runfile import RunFile
 from tests.e2e.conftest import Bench
+from tests.e2e.test_energy_cli import scripted
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
 transformers = pytest.importorskip("transformers", reason="transformers is not installed")
@@ -91,3 +94,32 @@ def test_the_embedded_suite(bench: Bench, tmp_path: Path, folder: Path) -> None:
     sampled = [answer for answer in answers if answer["mode"] == "loglikelihood"][::5]
     assert len(sampled) > 20
     assert_likelihoods(folder, sampled, [options[answer["id"]] for answer in sampled])
+
+
+def test_energy_of_a_real_model(bench: Bench, tmp_path: Path, folder: Path, data: Path) -> None:
+    """Windows of a real engine beside a scripted GPU: its tokens and batch, controls of an exact length, its premium."""
+    how = ("seconds=2", "repeats=1", "concurrency=4", "warmup=0", "control_tokens=8", "elsewhere=true")
+    options = [part for one in how for part in ("-E", one)]
+    plan = ("run", "-m", f"hf:{folder}", "-t", "sib200", "--mode", "generate", "-l", "yor", "--limit", "8", "--energy")
+    refused = bench(*plan, "--output", "b.run.db", **scripted(), BENCH_DATA=str(data))
+    assert "computes on another device" in refused.stderr
+    bench(*plan, *options, "--output", "b.run.db", **scripted(), BENCH_DATA=str(data))
+    with RunFile.read(tmp_path / "b.run.db") as opened:
+        found = windows(opened)
+        [cell] = [cell for cell in opened.cells() if cell.headline]
+    assert {window.kind for window in found} == {"idle", "sentinel", "isolated", "control"}
+    for window in found:
+        if window.kind == "control":
+            each = 1 if window.subject.mode == "prompt" else 8
+            assert window.whole.work.output_tokens == each * window.whole.work.requests
+            assert window.answer_tokens == each
+        if window.kind not in ("idle", "mixed"):
+            assert "not_on_device" in window.reasons
+            assert window.setup.startswith("1x NVIDIA H100 80GB HBM3, 700 W, transformers ")
+        if window.steady is not None:
+            assert window.steady.work.output_tokens
+            assert window.reached is not None
+            assert window.reached <= 4
+    assert cell.premium is not None
+    assert cell.premium > 1
+    assert cell.reasons["energy"] == "window_short"
