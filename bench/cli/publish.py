@@ -82,7 +82,8 @@ def _report(info: Info, board: Path) -> None:
         click.echo(f"withheld: {model} {task}, too many errors: {', '.join(list(places)[:3])}{more}")
     done = "is current" if info.changed else "was current already"
     models = f"{info.models:,} model{'s' * (info.models != 1)}"
-    click.echo(f"\nsnapshot {info.snapshot} {done}: {models}, {info.cells:,} cells, {info.path}")
+    cells = f"{info.cells:,} cell{'s' * (info.cells != 1)}"
+    click.echo(f"\nsnapshot {info.snapshot} {done}: {models}, {cells}, {info.path}")
     click.echo(f"`python -m bench serve --board {board}` shows it")
 
 

@@ -28,7 +28,7 @@ def run(tmp_path: Path) -> Path:
 def test_publish_says_what_it_did(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["publish", str(run), "--board", str(tmp_path / "board")]) == 0
     said = capsys.readouterr().out
-    assert "hf:a" in said and "/models/hf-a" in said and "is current: 1 models, 1 cells" in said
+    assert "hf:a" in said and "/models/hf-a" in said and "is current: 1 model, 1 cell," in said
     assert main(["publish", str(run), "--board", str(tmp_path / "board"), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert (told["changed"], told["published"][0]["replaced"]) == (False, True)
