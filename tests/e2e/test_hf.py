@@ -97,7 +97,7 @@ def test_the_embedded_suite(bench: Bench, tmp_path: Path, folder: Path) -> None:
 
 
 def test_energy_of_a_real_model(bench: Bench, tmp_path: Path, folder: Path, data: Path) -> None:
-    """Windows of a real engine beside a scripted GPU: its tokens and batch, controls of an exact length, its premium."""
+    """Windows of a real engine beside a scripted GPU: tokens and batch, controls of an exact length, the premium."""
     how = ("seconds=2", "repeats=1", "concurrency=4", "warmup=0", "control_tokens=8", "elsewhere=true")
     options = [part for one in how for part in ("-E", one)]
     plan = ("run", "-m", f"hf:{folder}", "-t", "sib200", "--mode", "generate", "-l", "yor", "--limit", "8", "--energy")
