@@ -185,3 +185,11 @@ def test_what_was_in_a_cell_before_does_not_stay() -> None:
     now = filled(measured_once, [])
     assert all(getattr(now, name) is None for name in FIELDS if name != "premium")
     assert now.reasons == {"energy": "not_measured", "prompt": "prompt_truncated"}
+
+
+def test_what_has_no_scale_and_what_has_no_words() -> None:
+    cell = filled(replace(CELL, normalised=None), measured(YORUBA, 3000.0, 3000.0, 3000.0, words=0))
+    assert (cell.quality_per_kilojoule, cell.reasons["quality_per_kilojoule"]) == (None, "no_normalised")
+    assert (cell.joules_per_1000_words, cell.reasons["joules_per_1000_words"]) == (None, "no_words")
+    unparted = filled(CELL, measured(YORUBA, 3000.0, 3000.0, 3000.0, words=None))
+    assert unparted.reasons["joules_per_1000_words"] == "no_word_breaks"
