@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from bench.backend import Capabilities, Measurable, Model
+from bench.backend import Capabilities, Model
 from bench.energy.clock import Clock
 from bench.energy.meter import SAMPLE_SECONDS, Mark, Meter
 from bench.energy.records import Share, Stretch, Subject, Window, Work
@@ -78,7 +78,7 @@ class Metered:
                 yield request
 
         with context.clock.every(SAMPLE_SECONDS, context.meter.sample):
-            slices = Slices(self._model, context)
+            slices = Slices(context)
             try:
                 for response in self._model.respond(noted()):
                     request = under_way.pop(response.request, None)
@@ -92,8 +92,7 @@ class Metered:
 class Slices:
     """Cuts time into windows, and notes what ended in each."""
 
-    def __init__(self, model: Model, context: Context) -> None:
-        self._engine = model if isinstance(model, Measurable) else None
+    def __init__(self, context: Context) -> None:
         self._context = context
         self._number = 0
         context.meter.sample()

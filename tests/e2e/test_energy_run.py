@@ -73,7 +73,7 @@ def headline(cells: list[dict[str, Any]]) -> dict[str, Any]:
     return cell
 
 
-def test_measured_shown_explained_published_and_not_measured_twice(bench: Bench, tmp_path: Path) -> None:
+def test_measured_shown_explained_scored_anew_and_published(bench: Bench, tmp_path: Path) -> None:
     gpu = scripted(gpus=[{"power": 350.0, "uuid": "GPU-1"}])
     long = (*PLAN, "--json", "-E", "seconds=20.5", "-E", "repeats=1", "-E", "concurrency=4", "-E", "warmup=0")
     done = bench(*long, **gpu)
