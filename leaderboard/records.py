@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.cards.facts import Facts
 from bench.records import Cell
+
+Badge = Literal["self_reported", "re_scored", "re_run", "sealed_set"]
+"""How far a result was checked: as its sender computed it; scored anew from its responses on data of the board's own;
+run again by the board; or run on questions that nobody outside has seen."""
 
 Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
 
@@ -37,7 +43,8 @@ class PriceFacts:
 class RunFacts:
     """What a run file says of how it was made, taken from the last time that the program worked on it.
 
-    `tokenizers` are those whose premiums the run keeps, each as (tokenizer, revision, corpus).
+    `tokenizers` are those whose premiums the run keeps, each as (tokenizer, revision, corpus). `id` is made from the
+    identity of the run and its responses, so that a copy has the same.
     """
 
     started: str
@@ -48,6 +55,8 @@ class RunFacts:
     datasets: tuple[DatasetFile, ...]
     tokenizers: tuple[tuple[str, str, str], ...] = ()
     price: PriceFacts | None = None
+    id: str = ""
+    badge: Badge = "self_reported"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +70,7 @@ class Model:
     decoding: str
     baseline: bool
     runs: tuple[RunFacts, ...]
+    facts: Facts = field(default_factory=Facts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,10 +144,11 @@ class Scored:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """A cell with its scores; without them where its value is missing or withheld."""
+    """A cell with its scores and the id of its run; without scores where its value is missing or withheld."""
 
     cell: Cell
     scored: Scored | None
+    run: str = ""
 
 
 @dataclass(frozen=True, slots=True)
