@@ -1,0 +1,187 @@
+"""How a page is answered: a view makes a record of the open board, and a record becomes HTML, JSON, CSV or Parquet."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+import threading
+import zlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from flask import Flask, Response, g, render_template, request
+from flask_babel import gettext as _
+from werkzeug.wrappers import Response as BaseResponse
+
+from leaderboard import asking, caching, prefixes, snapshot, twins
+from leaderboard.asking import Asked
+from leaderboard.board import Board
+from leaderboard.caching import Made
+from leaderboard.problems import Missing
+
+CURRENT_CACHE = "public, max-age=60, stale-while-revalidate=600, stale-if-error=86400"
+SNAPSHOT_CACHE = "public, max-age=3600, stale-while-revalidate=86400, stale-if-error=604800"
+"""A snapshot never changes, but what was found wrong with a task later is marked on its pages too: hence no year."""
+
+PAGES = "pages"
+"""The folder of a board that holds the pages made beforehand."""
+
+Rows = Callable[[Any], Iterable[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """An address of the site: its rule, what makes its record, and what its table has as rows.
+
+    `parameters` are those of the query that the view reads; it is handed them as its second argument where there are
+    any. `hot` pages without variables in their rule are made beforehand; `variables` gives the others' values.
+    """
+
+    rule: str
+    template: str
+    view: Callable[..., Any]
+    rows: Rows
+    parameters: tuple[str, ...]
+    record: type[Any]
+    variables: Callable[[Board], Iterable[Mapping[str, str]]] | None
+
+    @property
+    def endpoint(self) -> str:
+        """The page's name within Flask."""
+        return self.rule.strip("/").replace("/", "_").replace("<", "").replace(">", "") or "home"
+
+    def twin(self, suffix: str) -> str:
+        """The rule of the page's data in a format."""
+        return f"{self.rule.rstrip('/') or '/index'}.{suffix}"
+
+
+class Site:
+    """The pages of one board. Opens a snapshot for each answer that was not made before."""
+
+    def __init__(self, app: Flask, folder: Path, build: str) -> None:
+        self.app = app
+        self.folder = folder
+        self.build = build
+        self.pages: list[Page] = []
+        self.memory = caching.Memory()
+        self._beforehand = caching.Beforehand(folder)
+        self._turn = threading.Lock()
+
+    def page(
+        self,
+        rule: str,
+        template: str,
+        view: Callable[..., Any],
+        record: type[Any],
+        *,
+        rows: Rows,
+        parameters: Iterable[str] = (),
+        variables: Callable[[Board], Iterable[Mapping[str, str]]] | None = None,
+    ) -> None:
+        """Puts a page and its twins under their addresses."""
+        made = Page(rule, template, view, rows, tuple(sorted(parameters)), record, variables)
+        self.pages.append(made)
+        for suffix in twins.FORMATS:
+
+            def twin(suffix: str = suffix, **arguments: str) -> BaseResponse:
+                return self._answer(made, suffix, arguments)
+
+            self.app.add_url_rule(made.twin(suffix), f"{made.endpoint}.{suffix}", twin)
+
+        def html(**arguments: str) -> BaseResponse:
+            return self._answer(made, "", arguments)
+
+        self.app.add_url_rule(rule, made.endpoint, html)
+
+    def _answer(self, page: Page, suffix: str, arguments: Mapping[str, str]) -> BaseResponse:
+        prefix = prefixes.current()
+        name = self.snapshot()
+        asked = asking.asked(request.args, page.parameters, request.query_string, whole=suffix in ("csv", "parquet"))
+        key = self.key(name, request.path, asked)
+        tag = hashlib.sha256(key.encode(errors="replace")).hexdigest()[:20]
+        # The two encodings of a page are different bytes, so they have different tags.
+        packed = "gzip" in request.accept_encodings
+        tags = (tag, f"{tag}-gz")
+        if any(request.if_none_match.contains_weak(each) for each in tags):
+            answer = Response(status=304)
+        else:
+            made = self.memory.get(
+                key, lambda: self._known(name).get(key) or self._make(page, suffix, arguments, asked, name)
+            )
+            if made.location:
+                answer = Response(status=made.status, headers={"Location": made.location})
+            else:
+                answer = Response(made.packed if packed else made.body(), made.status, content_type=made.kind)
+                if packed:
+                    answer.headers["Content-Encoding"] = "gzip"
+                if suffix in ("csv", "parquet"):
+                    file = request.path.strip("/").replace("/", "-")
+                    answer.headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(file)}"
+        answer.set_etag(tags[packed])
+        answer.headers["Cache-Control"] = SNAPSHOT_CACHE if prefix.snapshot else CURRENT_CACHE
+        answer.headers["Vary"] = "Accept-Encoding"
+        # Anybody's page may read public numbers; nothing here depends on who asks.
+        answer.headers["Access-Control-Allow-Origin"] = "*"
+        answer.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+        return answer
+
+    def snapshot(self) -> str:
+        """The snapshot that the request is about. Raises `Missing` for one that this board never had."""
+        found: str | None = g.get("snapshot")
+        if found is None:
+            prefix = prefixes.current()
+            found = prefix.snapshot or snapshot.current(self.folder)
+            if prefix.snapshot and not snapshot.snapshot_path(self.folder, prefix.snapshot).is_file():
+                raise Missing(_("This board has no snapshot of that name."))
+            g.snapshot = found
+        return found
+
+    def key(self, name: str, path: str, asked: Asked) -> str:
+        """Everything that decides how a page looks."""
+        # Both prefixes are in the root, which all links of a page begin with.
+        return f"{self.edition(name)} {request.script_root} {path}{asked.query()}"
+
+    def edition(self, name: str) -> str:
+        """What decides how all pages of a snapshot look: its content, this program, and what was found wrong since."""
+        return f"{name}-{self.build}-{self._marks()}"
+
+    def _marks(self) -> str:
+        try:
+            return f"{zlib.crc32((self.folder / 'invalidations.jsonl').read_bytes()):08x}"
+        except FileNotFoundError:
+            return "0"
+
+    def _known(self, name: str) -> caching.Beforehand:
+        """The pages of a snapshot that were made beforehand."""
+        path = self.folder / PAGES / f"{self.edition(name)}.db"
+        with self._turn:
+            if self._beforehand.path != path:
+                self._beforehand = caching.Beforehand(path)
+            return self._beforehand
+
+    def _make(self, page: Page, suffix: str, arguments: Mapping[str, str], asked: Asked, name: str) -> Made:
+        record = self._read(page, arguments, asked, name)
+        if isinstance(record, BaseResponse):
+            return Made.of(record.status_code, "", b"", record.headers["Location"])
+        if suffix == "json":
+            return Made.of(200, twins.FORMATS[suffix], twins.to_json(record))
+        if suffix:
+            write = twins.to_csv if suffix == "csv" else twins.to_parquet
+            return Made.of(200, twins.FORMATS[suffix], write(page.rows(record)))
+        query = asked.query()
+        beside = {kind: f"{page.twin(kind)}{query}" for kind in twins.FORMATS}
+        for variable, value in arguments.items():
+            beside = {kind: href.replace(f"<{variable}>", quote(value)) for kind, href in beside.items()}
+        html = render_template(page.template, page=record, twins=beside, path=request.path, query=query, asked=asked)
+        return Made.of(200, "text/html; charset=utf-8", html.encode())
+
+    def _read(self, page: Page, arguments: Mapping[str, str], asked: Asked, name: str) -> Any:
+        """What a view makes of the board. Raises `snapshot.BoardError` where the snapshot does not read as one."""
+        with Board.open(self.folder, name) as opened:
+            try:
+                return page.view(opened, *([asked] if page.parameters else []), **arguments)
+            except (sqlite3.DatabaseError, zlib.error, ValueError, TypeError, KeyError, IndexError) as error:
+                raise snapshot.BoardError(f"the snapshot {name} is damaged ({error!r})") from error
