@@ -11,24 +11,12 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from bench.aggregate import by_way, macro
 from bench.records import Cell
-from bench.summary import TOO_FEW_ITEMS, UNREVIEWED
+from bench.summary import TOO_FEW_ITEMS
+from leaderboard.grid import counts
 from leaderboard.records import Coverage, Mean, Model
 from tasks import FLAWS
 
-NOT_COUNTED = FLAWS.keys() | {"too_few_items", "identifier_recall", UNREVIEWED}
-"""Reasons not to rank. A flaw lies in a dataset's text in one language: no run can mend it, so no mean waits for it."""
-
 BASELINE, SELF_TEST, PARTIAL, NO_NUMBERS = "baseline", "self_test", "partial", "no_numbers"
-
-
-def counts(cell: Cell) -> bool:
-    """Whether a cell enters a mean: it has a number, from enough items whose text is sound."""
-    return (
-        cell.value is not None
-        and cell.normalised is not None
-        and cell.n >= TOO_FEW_ITEMS
-        and cell.reasons.get("rank") not in NOT_COUNTED
-    )
 
 
 def means(model: Model, cells: Iterable[Cell], declared: Mapping[tuple[str, str], Collection[str]]) -> list[Mean]:

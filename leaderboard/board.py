@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping
+import zlib
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -13,10 +15,24 @@ from typing import Self
 from bench.premium.records import Premium, Premiums
 from bench.records import Cell
 from bench.summary import TOO_FEW_ITEMS
-from leaderboard import premiums, snapshot, store
-from leaderboard.aggregate import NOT_COUNTED
+from leaderboard import arrays, grid, premiums, snapshot, standings, store
 from leaderboard.efficiency import GENERAL_REASONS
-from leaderboard.records import Coverage, EnergyRank, Mean, Model, TaskFacts, Tokenizer
+from leaderboard.grid import NOT_COUNTED, Sheet, Way
+from leaderboard.invalidations import Invalidation
+from leaderboard.invalidations import of as invalidation_of
+from leaderboard.records import (
+    Badge,
+    Block,
+    Coverage,
+    EnergyRank,
+    Items,
+    Mean,
+    Model,
+    Scored,
+    TaskFacts,
+    Tokenizer,
+)
+from leaderboard.standings import Group, Standing
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,17 +90,110 @@ class Unmeasured:
     reason: str
 
 
-class Board:
-    """An open snapshot. It never changes, so any number of them may be open and none can be in another's way."""
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A cell with its model, the id of its run, how far that was checked, and what was found wrong with it since."""
 
-    def __init__(self, name: str, connection: sqlite3.Connection) -> None:
+    model: ModelName
+    cell: Cell
+    run: str
+    badge: Badge
+    invalid: str = ""
+
+
+class Board:
+    """An open snapshot. It never changes, so any number of them may be open and none can be in another's way.
+
+    `invalid` are the invalidations that hold today, whatever the age of the snapshot; `folder` is the board's.
+    """
+
+    def __init__(
+        self, name: str, connection: sqlite3.Connection, folder: Path, invalid: Sequence[Invalidation] = ()
+    ) -> None:
         self.name = name
+        self.folder = folder
+        self.invalid = tuple(invalid)
         self._connection = connection
 
     @classmethod
-    def open(cls, folder: Path, name: str) -> Self:
+    def open(cls, folder: Path, name: str, invalid: Sequence[Invalidation] = ()) -> Self:
         """Opens a snapshot of a board. Raises `snapshot.BoardError`."""
-        return cls(name, snapshot.connect(folder, name))
+        return cls(name, snapshot.connect(folder, name), folder, invalid)
+
+    def why_invalid(self, task: str, version: str) -> str:
+        """What was found wrong with a task's version after it was published; empty where nothing was."""
+        found = invalidation_of(self.invalid, task, version)
+        return found.reason if found is not None else ""
+
+    def sheets(self) -> tuple[Sheet, ...]:
+        """Every number that counts, as arrays; kept from the last time."""
+        return _sheets(self.folder, self.name)
+
+    def standings(
+        self, tasks: Collection[tuple[str, str]] | None = None, languages: Collection[str] | None = None
+    ) -> dict[Group, tuple[Standing, ...]]:
+        """Every model over some tasks (name and version) and languages, all where None. The one way to a mean."""
+        names = self.model_names()
+        return standings.standings(
+            [one for one in self.sheets() if tasks is None or (one.way.task, one.way.version) in tasks],
+            {number for number, one in names.items() if one.baseline},
+            languages,
+            {(task.name, task.version) for task in self.tasks() if self.why_invalid(task.name, task.version)},
+        )
+
+    def results_of_language(self, code: str) -> Iterator[Result]:
+        """Every result of a language, by task, the headline metric first."""
+        return self._results("language = ? ORDER BY task, task_version, variety, headline DESC, metric, model_id", code)
+
+    def results_of_model(self, slug: str, task: str | None = None) -> Iterator[Result]:
+        """Every result of a model, in one task where one is named."""
+        return self._results(
+            "model_id = (SELECT id FROM models WHERE slug = ?) AND task = coalesce(?, task)"
+            " ORDER BY task, task_version DESC, headline DESC, metric, language, variety",
+            slug,
+            task,
+        )
+
+    def results_of_task(self, task: str, version: str) -> Iterator[Result]:
+        """Every result of a task in its headline metric, by language."""
+        return self._results(
+            "task = ? AND task_version = ? AND headline ORDER BY language, variety, model_id", task, version
+        )
+
+    def _results(self, where: str, *values: str | None) -> Iterator[Result]:
+        names, badges = self.model_names(), self.badges()
+        rows = self._connection.execute(f"SELECT * FROM cells WHERE {where}", values)  # noqa: S608 - never a visitor's words
+        for row in rows:
+            cell, run = store.cell_of(row), store.run_of(row)
+            invalid = self.why_invalid(cell.task, cell.task_version)
+            yield Result(names[row["model_id"]], cell, run, badges.get(run, "self_reported"), invalid)
+
+    def badges(self) -> dict[str, Badge]:
+        """How far each run was checked, by its id."""
+        return dict(_badges(self.folder, self.name))
+
+    def scores(self, slug: str, way: Way) -> dict[tuple[str, str], Scored]:
+        """A model's scores in one way of a task, by language and variety."""
+        rows = self._connection.execute(
+            "SELECT cells.language, cells.variety, scores.width, scores.statistics FROM cells"
+            " JOIN scores ON scores.cell = cells.id WHERE model_id = (SELECT id FROM models WHERE slug = ?)"
+            " AND (task, task_version, metric, mode, prompt_language, shots) = (?, ?, ?, ?, ?, ?)",
+            (slug, way.task, way.version, way.metric, way.mode, way.prompt_language, way.shots),
+        )
+        made = {}
+        for row in rows:
+            items = self.items(Block(way.task, way.version, row["language"], row["variety"]))
+            stored = zlib.decompress(row["statistics"])
+            made[row["language"], row["variety"]] = arrays.from_bytes(stored, items.ids, row["width"])
+        return made
+
+    def items(self, block: Block) -> Items:
+        """The items of a task in a language."""
+        row = self._connection.execute(
+            "SELECT * FROM items WHERE (task, version, language, variety) = (?, ?, ?, ?)",
+            (block.task, block.version, block.language, block.variety),
+        ).fetchone()
+        return store.items_in(row)
 
     def model_names(self) -> dict[int, ModelName]:
         """Every model by its number, in the order of their slugs."""
@@ -254,3 +363,16 @@ class Board:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+@functools.lru_cache(maxsize=2)
+def _sheets(folder: Path, name: str) -> tuple[Sheet, ...]:
+    with Board.open(folder, name) as board:
+        declared = {(task.name, task.version): task.languages for task in board.tasks()}
+        return grid.sheets(board._cells("headline"), declared, {})
+
+
+@functools.lru_cache(maxsize=8)
+def _badges(folder: Path, name: str) -> tuple[tuple[str, Badge], ...]:
+    with Board.open(folder, name) as board:
+        return tuple((run.id, run.badge) for model in board.models() for run in model.runs)

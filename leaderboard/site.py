@@ -16,7 +16,7 @@ from flask import Flask, Response, g, render_template, request
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response as BaseResponse
 
-from leaderboard import asking, caching, prefixes, snapshot, twins
+from leaderboard import asking, caching, invalidations, prefixes, snapshot, twins
 from leaderboard.asking import Asked
 from leaderboard.board import Board
 from leaderboard.caching import Made
@@ -103,9 +103,10 @@ class Site:
         key = self.key(name, request.path, asked)
         tag = hashlib.sha256(key.encode(errors="replace")).hexdigest()[:20]
         # The two encodings of a page are different bytes, so they have different tags.
-        packed = "gzip" in request.accept_encodings
+        packed = request.accept_encodings.quality("gzip") > 0
         tags = (tag, f"{tag}-gz")
-        if any(request.if_none_match.contains_weak(each) for each in tags):
+        known = request.if_none_match
+        if not known.star_tag and any(map(known.contains_weak, tags)):
             answer = Response(status=304)
         else:
             made = self.memory.get(
@@ -120,6 +121,8 @@ class Site:
                 if suffix in ("csv", "parquet"):
                     file = request.path.strip("/").replace("/", "-")
                     answer.headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(file)}"
+            if known.star_tag:  # any page that there is
+                answer = Response(status=304)
         answer.set_etag(tags[packed])
         answer.headers["Cache-Control"] = SNAPSHOT_CACHE if prefix.snapshot else CURRENT_CACHE
         answer.headers["Vary"] = "Accept-Encoding"
@@ -180,7 +183,7 @@ class Site:
 
     def _read(self, page: Page, arguments: Mapping[str, str], asked: Asked, name: str) -> Any:
         """What a view makes of the board. Raises `snapshot.BoardError` where the snapshot does not read as one."""
-        with Board.open(self.folder, name) as opened:
+        with Board.open(self.folder, name, invalidations.read(self.folder)) as opened:
             try:
                 return page.view(opened, *([asked] if page.parameters else []), **arguments)
             except (sqlite3.DatabaseError, zlib.error, ValueError, TypeError, KeyError, IndexError) as error:

@@ -292,6 +292,12 @@ def cell_of(row: sqlite3.Row) -> Cell:
     return Cell(**{**values, "reasons": json.loads(values["reasons"])})
 
 
+def run_of(row: sqlite3.Row) -> str:
+    """The id of the run that a row of `cells` is of."""
+    run: str = row["run"] if "run" in row.keys() else ""  # noqa: SIM118 - a row is no mapping
+    return run
+
+
 def model_of(row: sqlite3.Row) -> Model:
     """The model in a row of `models`."""
     runs = tuple(map(_run_of, json.loads(row["runs"])))

@@ -30,7 +30,7 @@ class Tongue:
     href: str
 
 
-class _Catalogues(Domain):
+class _Catalogues(Domain):  # type: ignore[misc]
     """The catalogues, read from their sources."""
 
     def get_translations(self) -> NullTranslations:

@@ -41,9 +41,13 @@ def _flatten(value: Any, name: str, into: Flat) -> None:
     elif isinstance(value, Mapping):
         into[name] = _text(dict(value))
     elif isinstance(value, list | tuple | set | frozenset):
-        into[name] = _text([asdict(each) if is_dataclass(each) else each for each in value])
+        into[name] = _text([asdict(each) if _is_record(each) else each for each in value])
     else:
         into[name] = value
+
+
+def _is_record(value: object) -> bool:
+    return is_dataclass(value) and not isinstance(value, type)
 
 
 def _text(value: Any) -> str:

@@ -1,0 +1,251 @@
+"""The one function that makes a number of several cells, wherever it is shown: the means, their intervals, the ranks.
+
+Pure functions of `grid.Sheet`. Nothing is averaged over metrics, ways of asking or kinds of task; a missing number is
+left out and counted, never taken for zero; and a model that lacks a cell of the block is not ranked in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+
+from bench.aggregate import speakers
+from leaderboard.grid import Floats, Sheet
+
+BASELINE, SELF_TEST, PARTIAL, NO_NUMBERS, INVALID = "baseline", "self_test", "partial", "no_numbers", "invalidated"
+NO_INTERVAL = "no_interval"
+LEVEL = 0.05
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Group:
+    """Numbers of one metric, asked in one way, benchmarks or floors: what may be averaged over tasks and languages."""
+
+    floor: bool
+    metric: str
+    mode: str
+    prompt_language: str
+    shots: int
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One model over a choice of tasks and languages.
+
+    `normalised` is the mean over languages of the mean over tasks, 0 at chance and 1 at the best possible, with its
+    95 % interval `low` to `high`; it is over the cells that the model has, `covered` of the `cells` of the block.
+    `first` to `last` are the ranks that it may have among `peers` ranked ones; None with a `reason` where it has none,
+    which also says why a number is None. `worst_decile` is the mean of the lowest tenth of its languages,
+    `speaker_weighted` the mean weighted by speakers.
+    """
+
+    model: int
+    group: Group
+    normalised: float | None
+    low: float | None
+    high: float | None
+    first: int | None
+    last: int | None
+    peers: int
+    covered: int
+    cells: int
+    languages: int
+    tasks: int
+    items: int
+    worst_decile: float | None
+    speaker_weighted: float | None
+    reason: str
+
+    @property
+    def complete(self) -> bool:
+        """Whether the model has every cell of the block."""
+        return self.covered == self.cells > 0
+
+
+def group_of(sheet: Sheet) -> Group:
+    """What a sheet may be averaged within."""
+    way = sheet.way
+    return Group(sheet.floor, way.metric, way.mode, way.prompt_language, way.shots)
+
+
+def standings(
+    sheets: Sequence[Sheet],
+    baselines: Collection[int],
+    languages: Collection[str] | None = None,
+    invalid: Collection[tuple[str, str]] = (),
+) -> dict[Group, tuple[Standing, ...]]:
+    """Every model over these sheets, group by group; ranked ones by value, then the others.
+
+    `languages` narrows the block down; None takes all that the tasks declare. `invalid` are tasks and versions whose
+    numbers are known to be wrong: what they enter is shown and not ranked. Languages whose items are the same vary
+    together: the variance of a task's mean lies between that of independent languages and that of one, at the task's
+    own correlation (compound symmetry); tasks are independent. The intervals are normal ones.
+    """
+    groups: dict[Group, list[Sheet]] = {}
+    for sheet in sheets:
+        groups.setdefault(group_of(sheet), []).append(sheet)
+    return {group: _group(group, own, baselines, languages, invalid) for group, own in sorted(groups.items())}
+
+
+def _group(
+    group: Group,
+    sheets: Sequence[Sheet],
+    baselines: Collection[int],
+    languages: Collection[str] | None,
+    invalid: Collection[tuple[str, str]],
+) -> tuple[Standing, ...]:
+    numbers = sorted({number for sheet in sheets for number in sheet.models})
+    row = {number: place for place, number in enumerate(numbers)}
+    chosen = None if languages is None else set(languages)
+    parts = []
+    names: dict[str, int] = {}
+    doubts = [""] * len(numbers)
+    for sheet in sheets:
+        columns = [
+            place
+            for place, name in enumerate(sheet.languages)
+            if sheet.wanted[place] and (chosen is None or name in chosen)
+        ]
+        if not columns:
+            continue
+        rows = [row[number] for number in sheet.models]
+        places = [names.setdefault(sheet.languages[place], len(names)) for place in columns]
+        parts.append((sheet, rows, columns, places))
+        wrong = (sheet.way.task, sheet.way.version) in invalid
+        for number, doubt in zip(sheet.models, sheet.doubts, strict=True):
+            doubts[row[number]] = doubts[row[number]] or (INVALID if wrong else doubt)
+    total, tasks_each = np.zeros((len(numbers), len(names))), np.zeros((len(numbers), len(names)))
+    items = np.zeros(len(numbers), dtype=np.int64)
+    for sheet, rows, columns, places in parts:
+        own = sheet.normalised[:, columns]
+        there = ~np.isnan(own)
+        total[np.ix_(rows, places)] += np.where(there, own, 0.0)
+        tasks_each[np.ix_(rows, places)] += there
+        items[rows] += (sheet.items[:, columns] * there).sum(axis=1)
+    covered = tasks_each.sum(axis=1).astype(int)
+    counted = (tasks_each > 0).sum(axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        by_language = total / tasks_each
+        value = np.nansum(by_language, axis=1) / counted
+        weight = 1.0 / (tasks_each * counted[:, None])
+    variance = np.zeros(len(numbers))
+    for sheet, rows, columns, places in parts:
+        own = sheet.normalised[:, columns]
+        # An infinite weight stands only where there is no number; the error there does not count.
+        parts_of = np.where(np.isnan(own), 0.0, weight[np.ix_(rows, places)] * sheet.error[:, columns])
+        apart = (parts_of**2).sum(axis=1)
+        together = parts_of.sum(axis=1) ** 2
+        variance[rows] += (1.0 - sheet.shared) * apart + sheet.shared * together
+    cells = sum(len(columns) for _sheet, _rows, columns, _places in parts)
+    deviation = np.sqrt(variance)
+    reasons = [
+        _reason(group, number in baselines, int(covered[place]), cells, doubts[place], float(deviation[place]))
+        for place, number in enumerate(numbers)
+    ]
+    ranked = [place for place, reason in enumerate(reasons) if not reason]
+    ranks = dict(zip(ranked, rank_ranges(value[ranked], deviation[ranked]), strict=True))
+    people = np.array(speakers(list(names)), dtype=np.float64)
+    made = [
+        _standing(
+            number,
+            group,
+            by_language[place],
+            (float(value[place]), float(deviation[place])),
+            ranks.get(place),
+            len(ranked),
+            (int(covered[place]), cells, int(items[place]), len(parts)),
+            people,
+            reasons[place],
+        )
+        for place, number in enumerate(numbers)
+    ]
+    return tuple(sorted(made, key=_order))
+
+
+def _order(one: Standing) -> tuple[bool, float, int]:
+    return one.first is None, -(one.normalised if one.normalised is not None else -np.inf), one.model
+
+
+def _reason(group: Group, baseline: bool, covered: int, cells: int, doubt: str, deviation: float) -> str:
+    """Why a model is not ranked: what it is comes before what it lacks."""
+    if baseline:
+        return BASELINE
+    if not covered:
+        return NO_NUMBERS
+    if group.floor:
+        return SELF_TEST
+    if doubt:
+        return doubt
+    if covered < cells:
+        return PARTIAL
+    return NO_INTERVAL if np.isnan(deviation) else ""
+
+
+def _standing(
+    number: int,
+    group: Group,
+    own: Floats,
+    estimate: tuple[float, float],
+    rank: tuple[int, int] | None,
+    peers: int,
+    counts: tuple[int, int, int, int],
+    people: Floats,
+    reason: str,
+) -> Standing:
+    covered, cells, items, tasks = counts
+    there = ~np.isnan(own)
+    if not covered:
+        return Standing(number, group, None, None, None, None, None, peers, 0, cells, 0, tasks, 0, None, None, reason)
+    value, deviation = estimate
+    spread = None if np.isnan(deviation) else WIDTH * deviation
+    lowest = np.sort(own[there])[: max(1, int(there.sum()) // 10)]
+    weights = people[there]
+    return Standing(
+        model=number,
+        group=group,
+        normalised=value,
+        low=None if spread is None else value - spread,
+        high=None if spread is None else min(1.0, value + spread),
+        first=rank[0] if rank else None,
+        last=rank[1] if rank else None,
+        peers=peers,
+        covered=covered,
+        cells=cells,
+        languages=int(there.sum()),
+        tasks=tasks,
+        items=items,
+        worst_decile=float(lowest.mean()),
+        speaker_weighted=float(own[there] @ weights / weights.sum()) if weights.sum() else None,
+        reason=reason,
+    )
+
+
+WIDTH = NormalDist().inv_cdf(1 - LEVEL / 2)
+
+
+def rank_ranges(values: Floats, deviations: Floats) -> list[tuple[int, int]]:
+    """The ranks that each may have, all true together with 95 % confidence: first and last, from 1.
+
+    Klein, Wright and Wieczorek (2020, Journal of the Royal Statistical Society A 183): intervals that hold jointly,
+    here by Bonferroni, so however the models depend on each other; one is surely better where its interval lies above.
+    """
+    if not len(values):
+        return []
+    width = NormalDist().inv_cdf(1 - LEVEL / (2 * len(values)))
+    low, high = values - width * deviations, values + width * deviations
+    # Those whose low end lies above my high end are surely better.
+    better = len(values) - np.searchsorted(np.sort(low), high, side="right")
+    worse = np.searchsorted(np.sort(high), low, side="left")
+    return [(1 + int(up), len(values) - int(down)) for up, down in zip(better, worse, strict=True)]
+
+
+def by_model(found: Mapping[Group, Sequence[Standing]]) -> dict[int, dict[Group, Standing]]:
+    """The standings of each model by group."""
+    made: dict[int, dict[Group, Standing]] = {}
+    for group, own in found.items():
+        for one in own:
+            made.setdefault(one.model, {})[group] = one
+    return made
