@@ -27,8 +27,8 @@ from leaderboard.site import CURRENT_CACHE, Site
 HERE = Path(__file__).parent
 HEADERS = {
     "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-        "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+        "default-src 'none'; style-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'self'; "
+        "frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "strict-origin-when-cross-origin",
@@ -39,16 +39,12 @@ HEADERS = {
 }
 HOSTS = "BOARD_HOSTS"
 STATIC_CACHE = "public, max-age=31536000, immutable"
-TYPES = {
-    ".css": "text/css; charset=utf-8",
-    ".svg": "image/svg+xml",
-    ".js": "text/javascript; charset=utf-8",
-}
+TYPES = {".css": "text/css; charset=utf-8", ".svg": "image/svg+xml"}
 
 PLOT_SHEET = "premium-plot.css"
 """The classes of the pictures of premiums, which `bench.premium` draws; the policy above forbids them in the page."""
 
-BUILT_FROM = frozenset({".py", ".html", ".css", ".svg", ".js", ".po"})
+BUILT_FROM = frozenset({".py", ".html", ".css", ".svg", ".po"})
 
 
 def create_app(board: str | Path) -> Flask:
@@ -104,6 +100,7 @@ def _stay(answer: Response) -> None:
 def _words(app: Flask) -> None:
     """What templates may call: the formats of `wording`, and nothing that computes."""
     app.jinja_env.filters.update(
+        badge_name=wording.badge_name,
         number=wording.number,
         points=wording.points,
         interval=wording.interval,

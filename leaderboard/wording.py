@@ -6,6 +6,8 @@ import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from flask_babel import lazy_gettext as _l
+
 from bench.energy.reasons import meaning
 from bench.records import Cell
 from bench.summary import ERRORS_ALLOWED, TOO_FEW_ITEMS
@@ -109,6 +111,14 @@ MODES = {
     "first_token": "likelihood of letters",
 }
 
+BADGES = {
+    "self_reported": _l("Self-reported"),
+    "re_scored": _l("Re-scored"),
+    "re_run": _l("Re-run"),
+    "sealed_set": _l("Sealed set"),
+}
+"""How far a result was checked, from the least."""
+
 # Direction controls and other characters that show nothing could make one name look like another.
 _CATEGORIES = frozenset({"Cc", "Cf", "Zl", "Zp", "Cs"})
 _BLANK = frozenset("\u034f\u115f\u1160\u3164\uffa0\ufe0f")
@@ -117,6 +127,11 @@ _BLANK = frozenset("\u034f\u115f\u1160\u3164\uffa0\ufe0f")
 def metric_of(name: str) -> MetricFacts:
     """What is known of a metric; one that is new to the board is shown under its own name, 0 to 100."""
     return METRICS.get(name, MetricFacts(name, name, name, 100.0, ""))
+
+
+def badge_name(badge: str) -> str:
+    """A badge as readers see it."""
+    return str(BADGES.get(badge, badge))
 
 
 def number(value: float | None, metric: str) -> str:

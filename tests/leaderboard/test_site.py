@@ -12,6 +12,7 @@ from flask.testing import FlaskClient
 from bench.records import Cell, UsageError
 from leaderboard import snapshot, wording
 from leaderboard.app import create_app
+from leaderboard.site import CURRENT_CACHE
 from leaderboard.snapshot import publish
 from tests.leaderboard.conftest import HOSTILE, Scripted, knows, run_sib200, sentences
 from tests.leaderboard.markup import check, tables, words
@@ -75,7 +76,7 @@ def test_every_page_is_valid_html_with_headers(client: FlaskClient, path: str) -
         "frame-ancestors 'none'"
     )
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
-    assert answer.headers["Cache-Control"] == "public, max-age=60"
+    assert answer.headers["Cache-Control"] == CURRENT_CACHE
     assert "Referrer-Policy" in answer.headers
 
 
@@ -244,7 +245,7 @@ def test_autonyms_carry_their_language_and_direction(client: FlaskClient) -> Non
 def test_other_spellings_of_a_language_are_redirected(client: FlaskClient, path: str, target: str) -> None:
     answer = client.get(path)
     assert (answer.status_code, answer.headers["Location"]) == (301, target)
-    assert answer.headers["Cache-Control"] == "public, max-age=60"
+    assert answer.headers["Cache-Control"] == CURRENT_CACHE
 
 
 @pytest.mark.parametrize(
@@ -254,7 +255,7 @@ def test_other_spellings_of_a_language_are_redirected(client: FlaskClient, path:
 def test_a_slash_too_many_or_too_few_leads_to_the_page(client: FlaskClient, path: str, target: str) -> None:
     answer = client.get(path, headers={"Host": "elsewhere.example"})
     assert (answer.status_code, answer.headers["Location"]) == (308, target)
-    assert answer.headers["Cache-Control"] == "public, max-age=60"
+    assert answer.headers["Cache-Control"] == CURRENT_CACHE
     assert client.get("/nowhere/").status_code == client.get("/models/nobody/x/y/").status_code == 404
 
 
