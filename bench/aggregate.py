@@ -261,7 +261,7 @@ def _estimates(
     floors = np.array([min(_floor(cell) for cell in block if cell.language == name) for name in names])
     counts = sorted(len(set(arrays[key(cell)].units)) for cell in block)
     typical = counts[(len(counts) - 1) // 2]
-    weights = np.array(speakers(names), dtype=np.float64)
+    weights = np.array(_speakers(names), dtype=np.float64)
     known = weights > 0
     weighted = (
         joint.weighted(values[known], drawn[known], weights[known], typical, floors[known])
@@ -306,7 +306,7 @@ def _drawn(
     return drawn / len(units)
 
 
-def speakers(names: Sequence[str]) -> list[float]:
+def _speakers(names: Sequence[str]) -> list[float]:
     """How much each language weighs: its speakers, 0 where their number is not known.
 
     The registry states the speakers of a language in all scripts together, so several scripts of one share them.

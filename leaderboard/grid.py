@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+import kernels
 from bench.records import Cell
 from bench.summary import TOO_FEW_ITEMS, UNREVIEWED
 from tasks import FLAWS
@@ -41,7 +44,7 @@ class Sheet:
     counts; `error` its standard error, NaN where it has none; `items` how many were scored. `wanted` (languages) says
     which a complete block needs: those that the task declares and whose text is sound. `doubts` has for each model why
     its cells may not be ranked, or "". `shared` is the correlation, over models, of what languages have in common by
-    asking the same items, from 0 to 1.
+    asking the same items, from 0 to 1. `bottom` is the normalised value of the worst possible score: 0 without chance.
     """
 
     way: Way
@@ -54,6 +57,7 @@ class Sheet:
     wanted: NDArray[np.bool_]
     doubts: tuple[str, ...]
     shared: float
+    bottom: float = -math.inf
 
 
 def way_of(cell: Cell) -> Way:
@@ -75,54 +79,160 @@ def error_of(cell: Cell) -> float:
     """The standard error of a cell's normalised value, from the width of its interval; NaN where it has none."""
     if cell.ci_low is None or cell.ci_high is None or cell.value is None or cell.normalised is None:
         return float("nan")
-    # The scale of the normalised value: a point on it for a point of the value.
-    span = cell.value - (cell.chance or 0.0)
-    scale = cell.normalised / span if abs(span) > 1e-12 else _scale_at_chance(cell)
-    return abs((cell.ci_high - cell.ci_low) * scale) / WIDTH_95
+    return (cell.ci_high - cell.ci_low) * _scale(cell) / WIDTH_95
 
 
-def _scale_at_chance(cell: Cell) -> float:
-    best = 1.0 if (cell.ci_high or 0.0) <= 1.0 else 100.0
-    return 1.0 / (best - (cell.chance or 0.0))
+def _scale(cell: Cell) -> float:
+    """How much normalised value there is for a point of the value."""
+    chance = cell.chance or 0.0
+    return 1.0 / (kernels.metric(cell.metric).best - chance)
 
 
-def sheet(
-    way: Way,
-    cells: Mapping[int, Sequence[Cell]],
-    declared: Collection[str],
-    shared: float,
-) -> Sheet:
-    """The sheet of one way from each model's cells. Varieties of a language count as one language together."""
-    numbers = tuple(sorted(cells))
-    names = tuple(sorted({cell.language for own in cells.values() for cell in own} | set(declared)))
-    column = {name: place for place, name in enumerate(names)}
-    shape = len(numbers), len(names)
-    normalised, error = np.full(shape, np.nan), np.full(shape, np.nan)
-    items = np.zeros(shape, dtype=np.int64)
-    wanted = np.array([name in declared for name in names], dtype=np.bool_)
-    doubts = []
-    sound: set[str] = set()
-    flawed: set[str] = set()
-    floor = False
-    for row, number in enumerate(numbers):
+class Builder:
+    """Makes one sheet, model by model. `declared` are the languages of the task."""
+
+    def __init__(self, way: Way, declared: Collection[str]) -> None:
+        self.way = way
+        self._languages = tuple(sorted(declared))
+        self._column = {name: place for place, name in enumerate(self._languages)}
+        self._floor = False
+        self._models: list[int] = []
+        self._rows: list[tuple[Floats, Floats, NDArray[np.int64]]] = []
+        self._doubts: list[str] = []
+        self._sound: set[str] = set()
+        self._flawed: set[str] = set()
+        self._bottom = 0.0
+
+    def add(self, number: int, cells: Iterable[Cell]) -> None:
+        """Takes one model's cells, in ascending order of the models' numbers."""
+        width = len(self._languages)
+        normalised, error = np.full(width, np.nan), np.full(width, np.nan)
+        items = np.zeros(width, dtype=np.int64)
         by_language: dict[str, list[Cell]] = {}
-        for cell in cells[number]:
-            floor = cell.floor
+        for cell in cells:
+            self._floor = cell.floor
             if counts(cell):
                 by_language.setdefault(cell.language, []).append(cell)
+                self._bottom = min(self._bottom, -(cell.chance or 0.0) * _scale(cell))
             elif cell.reasons.get("rank") in FLAWS:
-                flawed.add(cell.language)
+                self._flawed.add(cell.language)
         for name, own in by_language.items():
-            place = row, column[name]
-            normalised[place] = np.mean([cell.normalised or 0.0 for cell in own])
-            error[place] = np.mean([error_of(cell) for cell in own])  # varieties ask the same: they vary together
+            place = self._column[name]
+            # Varieties of a language count as one together. They ask the same, so that they vary together.
+            normalised[place] = sum(cell.normalised or 0.0 for cell in own) / len(own)
+            error[place] = sum(map(error_of, own)) / len(own)
             items[place] = sum(cell.n for cell in own)
-        sound |= by_language.keys()
+        self._sound |= by_language.keys()
         marked = (cell.reasons["rank"] for own in by_language.values() for cell in own if "rank" in cell.reasons)
-        doubts.append(next(marked, ""))
-    for name in flawed - sound:
-        wanted[column[name]] = False
-    return Sheet(way, floor, numbers, names, normalised, error, items, wanted, tuple(doubts), shared)
+        self._models.append(number)
+        self._rows.append((normalised, error, items))
+        self._doubts.append(next(marked, ""))
+
+    def sheet(self, shared: float) -> Sheet:
+        """What was added, with the correlation of what languages share."""
+        lacking = self._flawed - self._sound
+        normalised, error, items = (np.stack(parts) for parts in zip(*self._rows, strict=True))
+        wanted = np.array([name not in lacking for name in self._languages], dtype=np.bool_)
+        return Sheet(
+            self.way,
+            self._floor,
+            tuple(self._models),
+            self._languages,
+            normalised,
+            error,
+            items,
+            wanted,
+            tuple(self._doubts),
+            shared,
+            self._bottom,
+        )
+
+
+class Correlation:
+    """How much languages vary together because they are asked the same items: the mean correlation of two languages.
+
+    Taken from the item scores of some models, over pairs of languages; a pair that shares no item counts as 0, and 1 is
+    assumed where nothing is known, which gives the widest intervals. Items of one passage enter by their mean, because
+    the passages are what is drawn.
+    """
+
+    MODELS, LANGUAGES = 12, 40
+    """More of either make it slower and hardly sharper."""
+
+    def __init__(self) -> None:
+        self._found: list[float] = []
+
+    @property
+    def full(self) -> bool:
+        """Whether more models would not be heeded."""
+        return len(self._found) >= self.MODELS
+
+    def add(self, values: Sequence[Mapping[str, float]]) -> None:
+        """Takes one model's score of each item or passage, language by language."""
+        columns = [own for own in values if len(own) > 1][:: max(1, len(values) // self.LANGUAGES)]
+        units = sorted({unit for own in columns for unit in own})
+        if self.full or len(columns) < 2:
+            return
+        row = {unit: place for place, unit in enumerate(units)}
+        scores = np.full((len(units), len(columns)), np.nan)
+        for place, own in enumerate(columns):
+            scores[[row[unit] for unit in own], place] = list(own.values())
+        deviation = np.nanstd(scores, axis=0)
+        scores = (scores - np.nanmean(scores, axis=0))[:, deviation > 0] / deviation[deviation > 0]
+        there = ~np.isnan(scores)
+        width = scores.shape[1]
+        if width < 2:
+            return
+        filled = np.where(there, scores, 0.0)
+        products = float((filled.sum(axis=1) ** 2 - (filled**2).sum(axis=1)).sum())
+        # As many as there would be if every pair shared all items of a language.
+        pairs = float(there.sum(axis=0).mean()) * width * (width - 1)
+        self._found.append(products / pairs)
+
+    def value(self) -> float:
+        """The mean over models, between 0 and 1. Rounded, so that no machine's last bit shows."""
+        if not self._found:
+            return 1.0
+        return round(min(1.0, max(0.0, sum(self._found) / len(self._found))), 4)
+
+
+def packed(sheet: Sheet) -> tuple[str, bytes, bytes, bytes]:
+    """A sheet's facts as JSON, and its three arrays as little-endian bytes: float64, float32, int32."""
+    facts = {
+        **asdict(sheet.way),
+        "floor": sheet.floor,
+        "models": sheet.models,
+        "languages": sheet.languages,
+        "wanted": sheet.wanted.tolist(),
+        "doubts": sheet.doubts,
+        "shared": sheet.shared,
+        "bottom": sheet.bottom,
+    }
+    return (
+        json.dumps(facts, ensure_ascii=False, sort_keys=True, separators=(",", ":")),
+        sheet.normalised.astype("<f8").tobytes(),
+        sheet.error.astype("<f4").tobytes(),
+        sheet.items.astype("<i4").tobytes(),
+    )
+
+
+def unpacked(facts: str, normalised: bytes, error: bytes, items: bytes) -> Sheet:
+    """What `packed` made. Raises `ValueError` and the like where it is damaged."""
+    known = json.loads(facts)
+    shape = len(known["models"]), len(known["languages"])
+    return Sheet(
+        way=Way(**{name: known[name] for name in ("task", "version", "metric", "mode", "prompt_language", "shots")}),
+        floor=known["floor"],
+        models=tuple(known["models"]),
+        languages=tuple(known["languages"]),
+        normalised=np.frombuffer(normalised, "<f8").reshape(shape),
+        error=np.frombuffer(error, "<f4").reshape(shape).astype(np.float64),
+        items=np.frombuffer(items, "<i4").reshape(shape).astype(np.int64),
+        wanted=np.array(known["wanted"], dtype=np.bool_),
+        doubts=tuple(known["doubts"]),
+        shared=known["shared"],
+        bottom=known["bottom"],
+    )
 
 
 def sheets(
@@ -139,6 +249,10 @@ def sheets(
     for number, cell in cells:
         if cell.headline:
             groups.setdefault(way_of(cell), {}).setdefault(number, []).append(cell)
-    return tuple(
-        sheet(way, own, declared[way.task, way.version], shared.get(way, 1.0)) for way, own in sorted(groups.items())
-    )
+    made = []
+    for way, own in sorted(groups.items()):
+        builder = Builder(way, declared[way.task, way.version])
+        for number in sorted(own):
+            builder.add(number, own[number])
+        made.append(builder.sheet(shared.get(way, 1.0)))
+    return tuple(made)

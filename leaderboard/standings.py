@@ -6,13 +6,15 @@ left out and counted, never taken for zero; and a model that lacks a cell of the
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+import functools
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
 
-from bench.aggregate import speakers
+import languages as registry
 from leaderboard.grid import Floats, Sheet
 
 BASELINE, SELF_TEST, PARTIAL, NO_NUMBERS, INVALID = "baseline", "self_test", "partial", "no_numbers", "invalidated"
@@ -147,7 +149,8 @@ def _group(
     ]
     ranked = [place for place, reason in enumerate(reasons) if not reason]
     ranks = dict(zip(ranked, rank_ranges(value[ranked], deviation[ranked]), strict=True))
-    people = np.array(speakers(list(names)), dtype=np.float64)
+    people = _people(names)
+    bottom = min((sheet.bottom for sheet, _rows, _columns, _places in parts), default=0.0)
     made = [
         _standing(
             number,
@@ -158,11 +161,29 @@ def _group(
             len(ranked),
             (int(covered[place]), cells, int(items[place]), len(parts)),
             people,
+            bottom,
             reasons[place],
         )
         for place, number in enumerate(numbers)
     ]
     return tuple(sorted(made, key=_order))
+
+
+@functools.cache
+def _speakers(code: str) -> tuple[str, int]:
+    """The language without its script, and its speakers: 0 where their number is not known."""
+    try:
+        found = registry.get(code)
+    except registry.LanguageError:  # the registry has changed since the snapshot was made
+        return code, 0
+    return found.iso639_3, found.speakers or 0
+
+
+def _people(names: Iterable[str]) -> Floats:
+    """How much each language weighs by its speakers. Several scripts of one language share them."""
+    known = [_speakers(name) for name in names]
+    scripts = Counter(own for own, _count in known)
+    return np.array([count / scripts[own] for own, count in known], dtype=np.float64)
 
 
 def _order(one: Standing) -> tuple[bool, float, int]:
@@ -193,6 +214,7 @@ def _standing(
     peers: int,
     counts: tuple[int, int, int, int],
     people: Floats,
+    bottom: float,
     reason: str,
 ) -> Standing:
     covered, cells, items, tasks = counts
@@ -207,7 +229,7 @@ def _standing(
         model=number,
         group=group,
         normalised=value,
-        low=None if spread is None else value - spread,
+        low=None if spread is None else max(bottom, value - spread),
         high=None if spread is None else min(1.0, value + spread),
         first=rank[0] if rank else None,
         last=rank[1] if rank else None,
