@@ -20,7 +20,8 @@ DEFAULT = "en"
 LOCALES = ("en", "fr", "es", "pt", "sw", "ar")
 """The languages of the interface, those of `translations/` and the default, which has no prefix."""
 
-_KEY = "leaderboard.prefix"
+KEY = "leaderboard.prefix"
+"""Where the request's environment has its prefix."""
 _SNAPSHOT = re.compile(r"/snapshots/([0-9a-f]{16})(?=/|\.|$)")
 
 
@@ -59,11 +60,11 @@ class Prefixes:
             snapshot, path = found[1], path[found.end() :]
             path = f"/index{path}" if path.startswith(".") else path or "/"
         prefix = Prefix(mount, locale, snapshot)
-        environ.update({_KEY: prefix, "SCRIPT_NAME": prefix.at(), "PATH_INFO": path})
+        environ.update({KEY: prefix, "SCRIPT_NAME": prefix.at(), "PATH_INFO": path})
         return self._application(environ, start_response)
 
 
 def current() -> Prefix:
     """The prefix of the request that is being answered."""
-    found: Prefix = request.environ[_KEY]
+    found: Prefix = request.environ[KEY]
     return found

@@ -97,39 +97,45 @@ class Site:
         self.app.add_url_rule(rule, made.endpoint, html)
 
     def _answer(self, page: Page, suffix: str, arguments: Mapping[str, str]) -> BaseResponse:
-        prefix = prefixes.current()
         name = self.snapshot()
-        asked = asking.asked(request.args, page.parameters, request.query_string, whole=suffix in ("csv", "parquet"))
-        key = self.key(name, request.path, asked)
-        tag = hashlib.sha256(key.encode(errors="replace")).hexdigest()[:20]
+        asked = self.asked(page, suffix)
+        key = self.key(name, request.script_root, request.path, asked)
         # The two encodings of a page are different bytes, so they have different tags.
-        packed = request.accept_encodings.quality("gzip") > 0
+        tag = hashlib.sha256(key.encode(errors="replace")).hexdigest()[:20]
         tags = (tag, f"{tag}-gz")
+        packed = request.accept_encodings.quality("gzip") > 0
         known = request.if_none_match
         if not known.star_tag and any(map(known.contains_weak, tags)):
             answer = Response(status=304)
         else:
             made = self.memory.get(
-                key, lambda: self._known(name).get(key) or self._make(page, suffix, arguments, asked, name)
+                key, lambda: self._known(name).get(key) or self.make(page, suffix, arguments, asked, name)
             )
-            if made.location:
-                answer = Response(status=made.status, headers={"Location": made.location})
-            else:
-                answer = Response(made.packed if packed else made.body(), made.status, content_type=made.kind)
-                if packed:
-                    answer.headers["Content-Encoding"] = "gzip"
-                if suffix in ("csv", "parquet"):
-                    file = request.path.strip("/").replace("/", "-")
-                    answer.headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(file)}"
+            answer = _response(made, packed=packed)
             if known.star_tag:  # any page that there is
                 answer = Response(status=304)
+        if suffix in ("csv", "parquet"):
+            file = request.path.strip("/").replace("/", "-")
+            answer.headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(file)}"
         answer.set_etag(tags[packed])
-        answer.headers["Cache-Control"] = SNAPSHOT_CACHE if prefix.snapshot else CURRENT_CACHE
+        answer.headers["Cache-Control"] = SNAPSHOT_CACHE if prefixes.current().snapshot else CURRENT_CACHE
         answer.headers["Vary"] = "Accept-Encoding"
         # Anybody's page may read public numbers; nothing here depends on who asks.
         answer.headers["Access-Control-Allow-Origin"] = "*"
         answer.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
         return answer
+
+    @staticmethod
+    def asked(page: Page, suffix: str) -> Asked:
+        """The parameters of the request that the page knows. Raises `Wrong`."""
+        whole = suffix in ("csv", "parquet")
+        return asking.asked(request.args, page.parameters, request.query_string, whole=whole)
+
+    def prepare(self) -> None:
+        """Reads what many pages of the current snapshot need."""
+        with Board.open(self.folder, snapshot.current(self.folder)) as opened:
+            opened.sheets()
+            opened.badges()
 
     def snapshot(self) -> str:
         """The snapshot that the request is about. Raises `Missing` for one that this board never had."""
@@ -142,10 +148,9 @@ class Site:
             g.snapshot = found
         return found
 
-    def key(self, name: str, path: str, asked: Asked) -> str:
-        """Everything that decides how a page looks."""
-        # Both prefixes are in the root, which all links of a page begin with.
-        return f"{self.edition(name)} {request.script_root} {path}{asked.query()}"
+    def key(self, name: str, root: str, path: str, asked: Asked) -> str:
+        """Everything that decides how a page looks; all links of a page begin with the root."""
+        return f"{self.edition(name)} {root} {path}{asked.query()}"
 
     def edition(self, name: str) -> str:
         """What decides how all pages of a snapshot look: its content, this program, and what was found wrong since."""
@@ -165,7 +170,8 @@ class Site:
                 self._beforehand = caching.Beforehand(path)
             return self._beforehand
 
-    def _make(self, page: Page, suffix: str, arguments: Mapping[str, str], asked: Asked, name: str) -> Made:
+    def make(self, page: Page, suffix: str, arguments: Mapping[str, str], asked: Asked, name: str) -> Made:
+        """The answer of a page in one format, within the request for it. Raises what its view does."""
         record = self._read(page, arguments, asked, name)
         if isinstance(record, BaseResponse):
             return Made.of(record.status_code, "", b"", record.headers["Location"])
@@ -188,3 +194,12 @@ class Site:
                 return page.view(opened, *([asked] if page.parameters else []), **arguments)
             except (sqlite3.DatabaseError, zlib.error, ValueError, TypeError, KeyError, IndexError) as error:
                 raise snapshot.BoardError(f"the snapshot {name} is damaged ({error!r})") from error
+
+
+def _response(made: Made, *, packed: bool) -> Response:
+    if made.location:
+        return Response(status=made.status, headers={"Location": made.location})
+    answer = Response(made.packed if packed else made.body(), made.status, content_type=made.kind)
+    if packed:
+        answer.headers["Content-Encoding"] = "gzip"
+    return answer
