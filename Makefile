@@ -10,7 +10,7 @@ VLLM_INSTALL := $(VLLM)/bin/python -m pip install --quiet --disable-pip-version-
 
 EXTRAS := $(wildcard tests/bench/models/test_hf*.py) tests/e2e/test_hf.py tests/leaderboard/test_browser.py
 
-.PHONY: run board test test-extras test-vllm lint clean
+.PHONY: run board test test-extras test-vllm lint translations clean
 
 run: $(VENV)/.base  ## Evaluate the baselines on the embedded suite and make a board of it.
 	$(BIN)/python -m bench run
@@ -34,6 +34,9 @@ lint: $(VENV)/.lint  ## Style, types and the import contract.
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+translations: $(VENV)/.base  ## Bring the catalogues of the interface's languages up to date with its texts.
+	$(BIN)/python -m leaderboard.catalogues
 
 clean:
 	rm -rf $(VENV) $(VLLM) runs board

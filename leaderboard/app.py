@@ -12,7 +12,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 from flask import Flask, Response, jsonify, redirect, render_template, request
 from flask_babel import gettext as _
-from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, RequestURITooLarge
 from werkzeug.wrappers import Response as BaseResponse
 
 import languages
@@ -20,6 +20,7 @@ from bench.energy import reasons
 from bench.premium import plot
 from bench.records import UsageError
 from leaderboard import addresses, efficiency, energy_wording, prefixes, snapshot, translation, wording
+from leaderboard.desk.guard import Refused
 from leaderboard.prefixes import Prefixes
 from leaderboard.problems import Link, Missing, Problem, Wrong
 from leaderboard.site import CURRENT_CACHE, Site
@@ -38,6 +39,8 @@ HEADERS = {
     "Strict-Transport-Security": "max-age=31536000; includeSubDomains",
 }
 HOSTS = "BOARD_HOSTS"
+LONGEST_PATH = 1000
+"""Characters of an address without its query; none of ours comes near."""
 STATIC_CACHE = "public, max-age=31536000, immutable"
 TYPES = {".css": "text/css; charset=utf-8", ".svg": "image/svg+xml"}
 
@@ -78,6 +81,13 @@ def create_app(board: str | Path) -> Flask:
         answer = jsonify(status="ok", snapshot=name)
         answer.cache_control.no_store = True
         return answer
+
+    @app.before_request
+    def sane() -> None:
+        if len(request.path) > LONGEST_PATH:
+            raise RequestURITooLarge(_("The address is too long."))
+        if not request.path.isprintable():  # a NUL, a line break, what is no UTF-8 at all
+            raise Missing(_("Nothing has that address."))
 
     @app.after_request
     def secure(answer: Response) -> Response:
@@ -198,6 +208,8 @@ def _errors(app: Flask) -> None:
         answer = _problem(Problem(error.name, message, near), error.code or 500)
         if isinstance(error, MethodNotAllowed) and error.valid_methods:
             answer.headers["Allow"] = ", ".join(sorted(error.valid_methods))
+        if isinstance(error, Refused):
+            answer.headers.update(error.headers())
         return answer
 
     @app.errorhandler(snapshot.BoardError)
@@ -224,7 +236,7 @@ def _without_slash(app: Flask) -> str:
 
 
 def _problem(problem: Problem, code: int) -> BaseResponse:
-    if not request.path.endswith((".json", ".csv", ".parquet")):
+    if not request.path.endswith((".json", ".jsonl", ".csv", ".parquet")) and not request.path.startswith("/api/"):
         page = render_template("problem.html", page=problem, path="", twins={})
         made = Response(page, mimetype="text/html")
     else:

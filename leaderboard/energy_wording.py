@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
 from markupsafe import Markup
 
-from bench.energy.reasons import MEANINGS, meaning
+from bench.energy.reasons import MEANINGS
+from bench.premium import reasons
 from bench.premium.plot import svg
-from bench.premium.reasons import meaning as said_of_premium
 from bench.premium.records import Premium, Premiums
 from bench.records import Cell
 from leaderboard.board import PremiumRange
@@ -17,29 +19,33 @@ from leaderboard.efficiency import EQUIVALENT, PER_CORRECT, Estimate, estimate, 
 from leaderboard.naming import named
 from leaderboard.pages import Priced
 from leaderboard.records import EnergyRank
-from leaderboard.wording import MISSING, plain, reason
+from leaderboard.wording import MISSING, between, explained, listed, plain, reason, without_lead
+from tasks import FLAWS
 
 SCOPES = {
-    "gpu_board": "the GPU board alone",
-    "gpu_module": "the GPU module with its processor",
-    "cpu_package": "the processor package",
-    "gpu_cpu_dram": "GPU, processor and memory",
-    "node": "the whole machine, by its own meter",
-    "wall": "the whole machine, at the socket",
+    "gpu_board": _l("the GPU board alone"),
+    "gpu_module": _l("the GPU module with its processor"),
+    "cpu_package": _l("the processor package"),
+    "gpu_cpu_dram": _l("GPU, processor and memory"),
+    "node": _l("the whole machine, by its own meter"),
+    "wall": _l("the whole machine, at the socket"),
 }
 """What a figure covers."""
 
 PROVENANCES = {
-    "measured": "measured apart",
-    "attributed": "attributed from mixed windows",
-    "none": "no energy",
+    "measured": _l("measured apart"),
+    "attributed": _l("attributed from mixed windows"),
+    "none": _l("no energy"),
 }
+
+
+PREMIUM_MEANINGS = {**FLAWS, **reasons.MISSING}
+"""Why a figure of a premium is missing, or what is wrong with the text that was counted."""
 
 
 def why(code: str) -> str:
     """A reason code in words: those of energy first, then the board's; detail from outside as plain text."""
-    bare = code.partition(":")[0]
-    return plain(meaning(code)) if bare in MEANINGS else reason(code)
+    return explained(code, MEANINGS) if code.partition(":")[0] in MEANINGS else reason(code)
 
 
 def figure(value: float | None) -> str:
@@ -52,7 +58,7 @@ def figure(value: float | None) -> str:
 
 def span(found: Estimate | None) -> str:
     """An interval in words."""
-    return "no interval" if found is None else f"{figure(found.low)} to {figure(found.high)}"
+    return str(_("no interval")) if found is None else between(figure(found.low), figure(found.high))
 
 
 def per_correct(cell: Cell) -> str:
@@ -68,13 +74,17 @@ def equivalent(cell: Cell) -> str:
 def per_request(cell: Cell) -> str:
     """The interval of the joules per request."""
     low, high = cell.joules_per_request_low, cell.joules_per_request_high
-    return "no interval" if low is None or high is None else f"{figure(low)} to {figure(high)}"
+    return str(_("no interval")) if low is None or high is None else between(figure(low), figure(high))
 
 
 def doubt(cell: Cell) -> str:
     """Why the energy of a cell is not ranked, in words; empty where nothing speaks against it."""
     code = cell.reasons.get("energy_rank", "")
-    return why(code).removeprefix("not ranked: ") if code else ""
+    return _after_unranked(code) if code else ""
+
+
+def _after_unranked(code: str) -> str:
+    return why(code) if code.partition(":")[0] in MEANINGS else without_lead(code)
 
 
 def absent(cell: Cell, name: str) -> str:
@@ -85,11 +95,13 @@ def absent(cell: Cell, name: str) -> str:
 def ranked(rank: EnergyRank) -> str:
     """The ranks that a model may have, or why it has none."""
     if rank.first is None or rank.last is None:
-        return why(rank.reason).removeprefix("not ranked: ")
-    of = f"of {rank.peers:,}"
+        return _after_unranked(rank.reason)
     if rank.peers == 1:
-        return "the only one ranked"
-    return f"{rank.first:,} {of}" if rank.first == rank.last else f"{rank.first:,} to {rank.last:,} {of}"
+        return str(_("the only one ranked"))
+    first, last, peers = f"{rank.first:,}", f"{rank.last:,}", f"{rank.peers:,}"
+    if first == last:
+        return str(_("rank %(rank)s of %(peers)s", rank=first, peers=peers))
+    return str(_("rank %(first)s to %(last)s of %(peers)s", first=first, last=last, peers=peers))
 
 
 def times(value: float) -> str:
@@ -107,17 +119,17 @@ def counted(number: int, noun: str) -> str:
 def premium_range(found: PremiumRange) -> str:
     """The lowest to the highest premium over tokenizers."""
     low, high = times(found.lowest), times(found.highest)
-    return f"{low if low == high else f'{low} to {high}'}{' *' * found.flawed}"
+    return f"{low if low == high else between(low, high)}{' *' * found.flawed}"
 
 
 def scope(code: str) -> str:
     """What a figure covers, in words."""
-    return SCOPES.get(code, plain(code))
+    return str(SCOPES[code]) if code in SCOPES else plain(code)
 
 
 def provenance(code: str) -> str:
     """How a figure came about, in words."""
-    return PROVENANCES.get(code, plain(code))
+    return str(PROVENANCES[code]) if code in PROVENANCES else plain(code)
 
 
 def premium_absent(premium: Premium, name: str = "premium") -> str:
@@ -127,22 +139,25 @@ def premium_absent(premium: Premium, name: str = "premium") -> str:
 
 def flaw(code: str) -> str:
     """What is wrong with a premium or with the text that was counted, in words."""
-    return plain(said_of_premium(code))
+    return explained(code, PREMIUM_MEANINGS)
 
 
 def machine(value: object) -> str:
     """A part of the hardware in words: of metered devices their name, power limit and driver."""
     if isinstance(value, list) and value and all(isinstance(each, dict) and "name" in each for each in value):
-        return plain("; ".join(map(_device, value)))
+        return "; ".join(map(_device, value))
     return plain(str(value))
 
 
 def _device(known: Mapping[str, object]) -> str:
     limit, driver = known.get("power_limit"), known.get("driver")
-    said = [str(known["name"])]
+    said = [plain(str(known["name"]))]
     if isinstance(limit, int | float) and limit > 0:
         said.append(f"{limit:,.0f} W")
-    return ", ".join([*said, f"driver {driver}"] if driver else said)
+    if driver:
+        # Translators: the program that runs a device
+        said.append(_("driver %(version)s", version=plain(str(driver))))
+    return listed(said)
 
 
 def tokens_each(premium: Premium) -> str:
@@ -158,7 +173,14 @@ def money(priced: Priced, premium: Premium) -> str:
         return MISSING
     tokens = premium.tokens / premium.sentences * 1000 / 1_000_000
     read, written = (figure(tokens * each) if each else "0" for each in (priced.price.input, priced.price.output))
-    return f"{plain(priced.price.currency)} {read} to read, {written} to write 1,000 sentences"
+    return str(
+        _(
+            "%(currency)s %(read)s to read, %(written)s to write 1,000 sentences",
+            currency=plain(priced.price.currency),
+            read=read,
+            written=written,
+        )
+    )
 
 
 def plotted(premiums: Premiums) -> Markup:

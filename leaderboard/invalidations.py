@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import re
+import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -123,8 +124,11 @@ def _versions(board: Path, task: str) -> set[str]:
     """Every version of a task that a snapshot has or this program knows."""
     found = set()
     for path in sorted((board / snapshot.SNAPSHOTS).glob("*.db")):
-        # One of an older format cannot be shown either.
-        with contextlib.suppress(BoardError), contextlib.closing(snapshot.connect(board, path.stem)) as shown:
+        # One that is damaged or of an older format cannot be shown either.
+        with (
+            contextlib.suppress(BoardError, sqlite3.Error),
+            contextlib.closing(snapshot.connect(board, path.stem)) as shown,
+        ):
             found |= {version for (version,) in shown.execute("SELECT version FROM tasks WHERE name = ?", (task,))}
     with contextlib.suppress(tasks.UnknownTask):
         found.add(tasks.get(task).version)

@@ -1,24 +1,35 @@
-"""How numbers, reasons and names are put into words. Everything here turns a value into text for people."""
+"""How numbers, reasons and names are put into words. Everything here turns a value into text for people.
+
+Functions answer in the language of the request, in English where there is none. What records and data show as it stands
+(`METRICS`, `REASONS`) is English here, and is translated where it is said; `leaderboard.catalogues` knows these texts.
+"""
 
 from __future__ import annotations
 
 import unicodedata
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from flask_babel import ngettext
 
-from bench.energy.reasons import meaning
+from bench.energy.reasons import MEANINGS
 from bench.records import Cell
 from bench.summary import ERRORS_ALLOWED, TOO_FEW_ITEMS
 from leaderboard.records import Mean
 from tasks import FLAWS
 
 if TYPE_CHECKING:  # a page's records are made of what the board says, and the board needs these words
-    from leaderboard.pages import Column, EnergyTable
+    from leaderboard.pages import EnergyTable
+    from leaderboard.standings import Group
 
 MISSING = "–"
 MINUS = "\N{MINUS SIGN}"
+
+UNRANKED, UNCOUNTED = "not ranked: ", "not counted: "
+"""How reasons begin that also stand where this has been said already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +79,7 @@ REASONS = {
     "too_many_errors": f"withheld: more than {ERRORS_ALLOWED * 100:.1f} % of the requests failed",
     "incomplete": "some requests failed: the value is over the others",
     "errors": "every request failed",
-    **{code: f"not counted: {meaning}" for code, meaning in FLAWS.items()},
+    **{code: f"{UNCOUNTED}{meaning}" for code, meaning in FLAWS.items()},
     "unreviewed_prompt": "not ranked: no speaker has reviewed the prompt in this language yet",
     "unlocked_data": "not ranked: the data file is not in the lock yet",
     "corpus_metric": "no bounds: one more text can move this score anywhere",
@@ -103,12 +114,16 @@ REASONS = {
 }
 """Reason code -> what it means, for a reader who has read nothing else."""
 
-AGAINST = {"above": "above the floor", "below": "below the floor", "not_separable": "not separable from the floor"}
+AGAINST = {
+    "above": _l("above the floor"),
+    "below": _l("below the floor"),
+    "not_separable": _l("not separable from the floor"),
+}
 
 MODES = {
-    "generate": "writes the answer",
-    "loglikelihood": "likelihood of options",
-    "first_token": "likelihood of letters",
+    "generate": _l("writes the answer"),
+    "loglikelihood": _l("likelihood of options"),
+    "first_token": _l("likelihood of letters"),
 }
 
 BADGES = {
@@ -125,8 +140,20 @@ _BLANK = frozenset("\u034f\u115f\u1160\u3164\uffa0\ufe0f")
 
 
 def metric_of(name: str) -> MetricFacts:
-    """What is known of a metric; one that is new to the board is shown under its own name, 0 to 100."""
-    return METRICS.get(name, MetricFacts(name, name, name, 100.0, ""))
+    """What is known of a metric, in words; one that is new to the board is shown under its own name, 0 to 100."""
+    known = _known(name)
+    if name not in METRICS:
+        return known
+    return replace(known, label=_(known.label), family=_(known.family), meaning=_(known.meaning))
+
+
+def best_of(name: str) -> float:
+    """The best value that a metric can take; 0 where less is better."""
+    return _known(name).best
+
+
+def _known(name: str) -> MetricFacts:
+    return METRICS.get(name) or MetricFacts(name, name, name, 100.0, "")
 
 
 def badge_name(badge: str) -> str:
@@ -138,7 +165,7 @@ def number(value: float | None, metric: str) -> str:
     """A metric's value: shares as percent, corpus scores with one decimal."""
     if value is None:
         return MISSING
-    return f"{value:.1%}".replace("%", " %") if metric_of(metric).best == 1.0 else f"{value:.1f}"
+    return f"{value:.1%}".replace("%", " %") if best_of(metric) == 1.0 else f"{value:.1f}"
 
 
 def points(normalised: float | None) -> str:
@@ -153,12 +180,37 @@ def interval(cell: Cell) -> str:
     """The 95 % interval, or why there is none."""
     if cell.ci_low is None or cell.ci_high is None:
         return reason(cell.reasons.get("ci_low", "not_stated"))
-    return f"{number(cell.ci_low, cell.metric)} to {number(cell.ci_high, cell.metric)}"
+    return between(number(cell.ci_low, cell.metric), number(cell.ci_high, cell.metric))
+
+
+def between(low: str, high: str) -> str:
+    """From the one to the other."""
+    return str(_("%(low)s to %(high)s", low=low, high=high))
+
+
+def listed(said: Iterable[str]) -> str:
+    """Several things one behind the other."""
+    # Translators: what stands between two things of a list, with the space that belongs to it
+    return str(_(", ")).join(said)
 
 
 def reason(code: str) -> str:
     """A reason code in words, those of energy too; a backend's own reason as it stands."""
-    return REASONS[code] if code in REASONS else plain(meaning(code))
+    return str(_(REASONS[code])) if code in REASONS else explained(code, MEANINGS)
+
+
+def without_lead(code: str) -> str:
+    """A reason code in words where "not ranked" or "not counted" stands before it already."""
+    if code not in REASONS:
+        return reason(code)
+    return str(_(REASONS[code].removeprefix(UNRANKED).removeprefix(UNCOUNTED)))
+
+
+def explained(code: str, meanings: Mapping[str, str]) -> str:
+    """A code in words, with the detail from outside that may stand behind its colon; an unknown one as it stands."""
+    bare, colon, detail = code.partition(":")
+    said = str(_(meanings[bare])) if bare in meanings else plain(bare.replace("_", " "))
+    return str(_("%(meaning)s (%(detail)s)", meaning=said, detail=plain(detail.strip()))) if colon else said
 
 
 def remarks(cell: Cell) -> list[str]:
@@ -166,32 +218,83 @@ def remarks(cell: Cell) -> list[str]:
     rank = cell.reasons.get("rank", "")
     # A cell without a value shows that reason in the value's place already.
     said = [reason(rank)] if rank and (cell.value is not None or rank != cell.reasons.get("value")) else []
-    asked = cell.n + cell.errors + cell.skipped
+    return [*said, *_lost(cell), *_odd(cell), *_elsewhere(cell)]
+
+
+def _lost(cell: Cell) -> list[str]:
+    """The requests that failed or were skipped."""
+    said = []
+    asked, failed, skipped = f"{cell.n + cell.errors + cell.skipped:,}", f"{cell.errors:,}", f"{cell.skipped:,}"
     if cell.errors and cell.value is None:
-        said.append(f"{cell.errors:,} of {asked:,} failed")
+        # Translators: of requests
+        said.append(_("%(count)s of %(asked)s failed", count=failed, asked=asked))
     elif cell.errors and (cell.worst is None or cell.best is None):
-        said.append(f"{cell.errors:,} failed; {reason(cell.reasons.get('worst', 'corpus_metric'))}")
+        why = reason(cell.reasons.get("worst", "corpus_metric"))
+        said.append(_("%(count)s failed; %(reason)s", count=failed, reason=why))
     elif cell.errors:
-        bounds = f"{number(cell.worst, cell.metric)} to {number(cell.best, cell.metric)}"
-        said.append(f"{cell.errors:,} failed; with them the value lies in {bounds}")
-    if cell.skipped:
-        said.append(f"{cell.skipped:,} of {asked:,} skipped{', not in the value' if cell.value is not None else ''}")
-    for count, word in (
-        (cell.unparsed, "unparsed"),
-        (cell.empty, "empty"),
-        (cell.refused, "refused"),
-        (cell.truncated, "cut off"),
-    ):
-        if count:
-            said.append(f"{count:,} {word}")
+        low, high = number(cell.worst, cell.metric), number(cell.best, cell.metric)
+        said.append(
+            _("%(count)s failed; with them the value lies in %(low)s to %(high)s", count=failed, low=low, high=high)
+        )
+    if cell.skipped and cell.value is None:
+        said.append(_("%(count)s of %(asked)s skipped", count=skipped, asked=asked))
+    elif cell.skipped:
+        said.append(_("%(count)s of %(asked)s skipped, not in the value", count=skipped, asked=asked))
+    return said
+
+
+def _odd(cell: Cell) -> list[str]:
+    """The answers that are not what was asked for."""
+    said = []
+    # Translators: the four below are of answers
+    if count := cell.unparsed:
+        said.append(ngettext("%(count)s unparsed", "%(count)s unparsed", count, count=f"{count:,}"))
+    if count := cell.empty:
+        said.append(ngettext("%(count)s empty", "%(count)s empty", count, count=f"{count:,}"))
+    if count := cell.refused:
+        said.append(ngettext("%(count)s refused", "%(count)s refused", count, count=f"{count:,}"))
+    if count := cell.truncated:
+        said.append(ngettext("%(count)s cut off", "%(count)s cut off", count, count=f"{count:,}"))
     if cell.violations is not None and cell.violation_bound is not None:
-        said.append(f"{cell.violations:,} violations: at most {percent(cell.violation_bound)} of all answers, at 95 %")
-    if cell.script_verdicts and cell.wrong_script:
-        said.append(f"{percent(cell.wrong_script)} of {cell.script_verdicts:,} answers in another script")
-    if cell.language_verdicts and cell.wrong_language:
-        said.append(f"{percent(cell.wrong_language)} of {cell.language_verdicts:,} long answers in another language")
+        said.append(
+            ngettext(
+                "%(count)s violation: at most %(share)s of all answers, at 95 %%",
+                "%(count)s violations: at most %(share)s of all answers, at 95 %%",
+                cell.violations,
+                count=f"{cell.violations:,}",
+                share=percent(cell.violation_bound),
+            )
+        )
+    return said
+
+
+def _elsewhere(cell: Cell) -> list[str]:
+    """The answers in another script or language, or with other digits."""
+    said = []
+    if (count := cell.script_verdicts) and cell.wrong_script:
+        said.append(
+            ngettext(
+                "%(share)s of %(count)s answer in another script",
+                "%(share)s of %(count)s answers in another script",
+                count,
+                share=percent(cell.wrong_script),
+                count=f"{count:,}",
+            )
+        )
+    if (count := cell.language_verdicts) and cell.wrong_language:
+        said.append(
+            ngettext(
+                "%(share)s of %(count)s long answer in another language",
+                "%(share)s of %(count)s long answers in another language",
+                count,
+                share=percent(cell.wrong_language),
+                count=f"{count:,}",
+            )
+        )
     if cell.other_digits and cell.native_digits is not None and cell.native_digits + cell.other_digits:
-        said.append(f"{cell.native_digits:,} with native digits, {cell.other_digits:,} with others")
+        native, others = f"{cell.native_digits:,}", f"{cell.other_digits:,}"
+        # Translators: of answers
+        said.append(_("%(native)s with native digits, %(others)s with others", native=native, others=others))
     return said
 
 
@@ -209,29 +312,58 @@ def plain(text: str) -> str:
     )
 
 
-def way(asked: Cell | Mean | Column | EnergyTable) -> str:
+def way(asked: Cell | Mean | Group | EnergyTable) -> str:
     """How a model was asked: the mode, the language of the prompt where it is not English, and the examples shown."""
-    said = [MODES.get(asked.mode, plain(asked.mode))]
-    if asked.prompt_language != "english":
-        said.append(f"prompt in {plain(asked.prompt_language)}")
+    said = [str(MODES[asked.mode]) if asked.mode in MODES else plain(asked.mode)]
+    if asked.prompt_language == "native":
+        # Translators: in the language of the task, of every language its own
+        said.append(_("prompt in native"))
+    elif asked.prompt_language != "english":
+        said.append(_("prompt in %(language)s", language=plain(asked.prompt_language)))
     if asked.shots:
-        said.append(f"{asked.shots:,} example{'s' if asked.shots > 1 else ''}")
-    return ", ".join(said)
+        said.append(ngettext("%(count)s example", "%(count)s examples", asked.shots, count=f"{asked.shots:,}"))
+    return listed(said)
 
 
 def mean_remarks(mean: Mean) -> list[str]:
     """What a mean leaves out, and what it is over that is not whole."""
     said = []
-    if mean.too_few:
-        said.append(f"{mean.too_few:,} more with too few items, not counted")
-    if mean.flawed:
-        word = "language" if mean.flawed == 1 else "languages"
-        why = reason(mean.why_flawed).removeprefix("not counted: ")
-        said.append(f"{mean.flawed:,} {word} not counted: {why}")
-    if mean.missing:
-        said.append(f"{mean.missing:,} without a number: {reason(mean.why_missing)}")
-    if mean.incomplete:
-        said.append(f"in {mean.incomplete:,} of its languages requests failed or were skipped")
+    if count := mean.too_few:
+        # Translators: of languages
+        text = ngettext(
+            "%(count)s more with too few items, not counted",
+            "%(count)s more with too few items, not counted",
+            count,
+            count=f"{count:,}",
+        )
+        said.append(text)
+    if count := mean.flawed:
+        text = ngettext(
+            "%(count)s language not counted: %(reason)s",
+            "%(count)s languages not counted: %(reason)s",
+            count,
+            count=f"{count:,}",
+            reason=without_lead(mean.why_flawed),
+        )
+        said.append(text)
+    if count := mean.missing:
+        # Translators: of languages
+        text = ngettext(
+            "%(count)s without a number: %(reason)s",
+            "%(count)s without a number: %(reason)s",
+            count,
+            count=f"{count:,}",
+            reason=reason(mean.why_missing),
+        )
+        said.append(text)
+    if count := mean.incomplete:
+        text = ngettext(
+            "in %(count)s of its languages requests failed or were skipped",
+            "in %(count)s of its languages requests failed or were skipped",
+            count,
+            count=f"{count:,}",
+        )
+        said.append(text)
     return said
 
 
@@ -239,13 +371,21 @@ def people(count: int | None) -> str:
     """A number of speakers, rounded as such numbers deserve."""
     if count is None:
         return MISSING
-    for size, word in ((1_000_000, "million"), (1_000, "thousand")):
-        if count >= size:
-            shown = f"{count / size:.1f}" if count < 10 * size else f"{count / size:,.0f}"
-            return f"{shown.removesuffix('.0')} {word}"
+    if count >= 1_000_000:
+        whole, shown = _rounded(count, 1_000_000)
+        return str(ngettext("%(count)s million", "%(count)s million", whole, count=shown))
+    if count >= 1_000:
+        whole, shown = _rounded(count, 1_000)
+        return str(ngettext("%(count)s thousand", "%(count)s thousand", whole, count=shown))
     return str(count)
+
+
+def _rounded(count: int, size: int) -> tuple[int, str]:
+    """So many of that size: the whole ones, and with a decimal where they are few."""
+    shown = f"{count / size:.1f}" if count < 10 * size else f"{count / size:,.0f}"
+    return count // size, shown.removesuffix(".0")
 
 
 def share(value: float, metric: str) -> str:
     """Where a value stands between zero and the metric's best, as a coordinate from 0 to 100."""
-    return f"{min(max(value / (metric_of(metric).best or 100.0), 0.0), 1.0) * 100:.1f}"
+    return f"{min(max(value / (best_of(metric) or 100.0), 0.0), 1.0) * 100:.1f}"

@@ -34,6 +34,7 @@ VERBS = {
     "data": ("bench.cli.data", "Lock and verify the data files that tasks read."),
     "publish": ("bench.cli.publish", "Make a snapshot of runs for the leaderboard."),
     "serve": ("bench.cli.publish", "Serve the leaderboard."),
+    "board": ("bench.cli.board", "Run a leaderboard: tokens, moderation, invalidations, the log."),
     "doctor": ("bench.cli.doctor", "Say what this machine can run and measure, and why not."),
 }
 

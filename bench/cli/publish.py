@@ -27,25 +27,51 @@ board_option = click.option(
 @click.command()
 @click.argument("files_made", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN|PREMIUMS...")
 @board_option
-@click.option("--json", "as_json", is_flag=True, help="Print what was done as one JSON object.")
+@click.option("--to", metavar="URL", help="Send the runs to the board at this address instead.")
+@click.option(
+    "--token-file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="File with the board's token, with --to; else the environment's BENCH_TOKEN.",
+)
+@click.option("--wait", is_flag=True, help="With --to: wait until the board has checked what was sent.")
+@click.option("--json", "as_json", is_flag=True, help="Print what was done as JSON.")
 @declarations
-def publish(files_made: tuple[Path, ...], board: Path, as_json: bool, files: tuple[str, ...]) -> None:
-    """Makes a snapshot of runs for the leaderboard, and makes it current.
+def publish(
+    files_made: tuple[Path, ...],
+    board: Path,
+    to: str | None,
+    token_file: Path | None,
+    wait: bool,
+    as_json: bool,
+    files: tuple[str, ...],
+) -> int:
+    """Makes a snapshot of runs for the leaderboard, and makes it current; or sends them to a board elsewhere.
 
     Models that are on the board already stay; one that is published again is replaced. Files of tokenizer premiums,
-    FILE.premium.json as `tokens --output` writes them, are published beside runs or alone.
+    FILE.premium.json as `tokens --output` writes them, are published beside runs or alone. What is sent with --to URL
+    is checked and scored anew there, and a moderator decides; the command lines of the run stay here.
     """
     from bench.premium.files import SUFFIX
     from leaderboard.snapshot import publish as make
 
     add_declarations(files)
     premiums = [path for path in files_made if path.name.endswith(SUFFIX)]
+    if to is not None:
+        from bench.cli.submit import submit
+
+        if premiums:
+            raise UsageError(f"{premiums[0]} is no run: a board elsewhere takes run files, which hold their premiums")
+        return int(not submit(list(files_made), to, token_file, wait=wait, as_json=as_json, say=click.echo))
+    if token_file is not None or wait:
+        raise UsageError("--token-file and --wait go with --to URL")
     info = make([path for path in files_made if path not in premiums], board, premiums)
     if as_json:
         json.dump({**asdict(info), "path": str(info.path)}, sys.stdout, ensure_ascii=False)
         sys.stdout.write("\n")
     else:
         _report(info, board)
+    return 0
 
 
 def _what_became(model: PublishedModel) -> str:

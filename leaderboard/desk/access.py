@@ -1,5 +1,7 @@
 """API tokens: who may send runs to the board, how many a day and until when. No address of a visitor is ever kept."""
 
+# ruff: noqa: A002 - `id` is what a submission and a token call theirs
+
 from __future__ import annotations
 
 import hashlib
@@ -27,6 +29,9 @@ PREFIX = "bench_"
 
 DAYS, MOST_DAYS = 90, 366
 UPLOADS_A_DAY = 20
+RESERVED = frozenset({"intake", "moderator"})
+"""Names that the log has for others."""
+
 LONGEST = 200  # no token is longer, so nothing longer is hashed
 
 
@@ -68,6 +73,8 @@ def create(
 ) -> tuple[str, Token]:
     """A new token: its secret, which nobody can read again, and what is kept of it. Raises `UsageError`."""
     owner = records.name(name, "the name of a token")
+    if owner.casefold() in RESERVED:
+        raise UsageError(f"{owner} is the name of another in the log; name the token otherwise")
     allowed = tuple(scope for scope in SCOPES if scope in scopes)
     if len(allowed) != len(set(scopes)) or not allowed:
         raise UsageError(f"the scopes of a token are {' and '.join(SCOPES)}, not {line(', '.join(scopes), 80)!r}")
@@ -85,7 +92,7 @@ def create(
     return secret, token
 
 
-def revoke(desk: Desk, id: str, *, now: datetime | None = None) -> Token:  # noqa: A002
+def revoke(desk: Desk, id: str, *, now: datetime | None = None) -> Token:
     """Ends a token for ever. Raises `UsageError` where there is none of that id."""
     with desk.writing() as connection:
         connection.execute("UPDATE tokens SET revoked = ? WHERE id = ? AND revoked = ''", (stamp(now), id))

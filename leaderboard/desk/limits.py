@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import signal
@@ -11,9 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import platformdirs
+
 GIBIBYTE = 1 << 30
 
 End = Literal["done", "timeout", "memory", "crash"]
+OUT_OF_MEMORY = 3
+"""The exit code of a process that says so itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +31,8 @@ class Limits:
     size: int = 2 * GIBIBYTE
     ratio: int = 50
     memory: int = 4 * GIBIBYTE
-    processor: int = 1200
-    wall: float = 1800.0
+    processor: int = 1800
+    wall: float = 3600.0
     files: int = 256
 
 
@@ -47,16 +52,16 @@ def impose(limits: Limits) -> None:
 
     A file may grow to twice the largest run file, for scores are written into a copy of it. Raises `OSError`.
     """
-    for kind, most in (
-        (resource.RLIMIT_AS, limits.memory),
-        (resource.RLIMIT_CPU, limits.processor),
-        (resource.RLIMIT_FSIZE, 2 * limits.size),
-        (resource.RLIMIT_NOFILE, limits.files),
-        (resource.RLIMIT_CORE, 0),
+    for kind, soft, hard in (
+        (resource.RLIMIT_AS, limits.memory, limits.memory),
+        (resource.RLIMIT_CPU, limits.processor, limits.processor + 5),  # at the hard limit it is killed without a word
+        (resource.RLIMIT_FSIZE, 2 * limits.size, 2 * limits.size),
+        (resource.RLIMIT_NOFILE, limits.files, limits.files),
+        (resource.RLIMIT_CORE, 0, 0),
     ):
         allowed = resource.getrlimit(kind)[1]
-        most = most if allowed == resource.RLIM_INFINITY else min(most, allowed)
-        resource.setrlimit(kind, (most, most))
+        most = hard if allowed == resource.RLIM_INFINITY else min(hard, allowed)
+        resource.setrlimit(kind, (min(soft, most), most))
     os.nice(10)
 
 
@@ -68,6 +73,8 @@ def environment(folder: Path, data: Path | None) -> dict[str, str]:
         "HOME": str(folder),
         "TMPDIR": str(folder),
         "HF_HUB_OFFLINE": "1",
+        # Compiled scoring kernels, made once for this machine and not for every check.
+        "NUMBA_CACHE_DIR": os.environ.get("NUMBA_CACHE_DIR") or platformdirs.user_cache_dir("bench"),
         # A thread takes address space for a stack and for a heap of its own, which here is bounded.
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
@@ -102,16 +109,14 @@ def run(command: Sequence[str], limits: Limits, folder: Path, environment: Mappi
 
 def _kill(process: subprocess.Popen[bytes]) -> int:
     """Ends the whole group; a process that left children behind has a group still."""
-    try:
+    with contextlib.suppress(ProcessLookupError):  # none of it is left
         os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass  # none of it is left
     return process.wait()
 
 
 def _end(code: int) -> End:
     if code >= 0:
-        return "done"
+        return "memory" if code == OUT_OF_MEMORY else "done"
     # Nothing here sends SIGKILL before the time is up: it is the system's word for no memory.
     ends: dict[int, End] = {signal.SIGXCPU: "timeout", signal.SIGKILL: "memory"}
     return ends.get(-code, "crash")

@@ -36,9 +36,8 @@ def verify(events: Iterable[Event], head: str = "") -> str | None:
 
     With `head`, a hash that was read earlier, an event with that hash has to be among them.
     """
-    previous, number, seen = ORIGIN, 0, not head
-    for event in events:
-        number += 1
+    previous, seen = ORIGIN, not head
+    for number, event in enumerate(events, 1):
         if event.number != number:
             return f"event {number} is missing: {event.number} stands in its place"
         if event.previous != previous:

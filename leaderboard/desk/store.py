@@ -1,10 +1,11 @@
 """The desk's database and its folder of uploads. Every change of a state and its event are one transaction."""
 
+# ruff: noqa: A002 - `id` is what a submission and a token call theirs
+
 from __future__ import annotations
 
 import contextlib
 import errno
-import os
 import re
 import secrets
 import sqlite3
@@ -16,7 +17,7 @@ from types import TracebackType
 from typing import Any, BinaryIO, Self, get_args
 
 from bench.records import UsageError
-from leaderboard.desk import access, log, uploads
+from leaderboard.desk import access, log, schema, uploads
 from leaderboard.desk.records import (
     ENDED,
     FOLLOWING,
@@ -33,35 +34,8 @@ from leaderboard.desk.records import (
 from leaderboard.records import Badge
 
 DATABASE, UPLOADS, RUNS = "submissions.db", "uploads", "runs"
-APPLICATION_ID = 0x4445534B  # "DESK"
-VERSION = 1
 ID = re.compile("[0-9a-f]{20}")
 ATTEMPTS_TO_CHECK = 3
-
-SCHEMA = """
-CREATE TABLE tokens (
-    id TEXT PRIMARY KEY, digest TEXT NOT NULL UNIQUE, name TEXT NOT NULL, scopes TEXT NOT NULL, created TEXT NOT NULL,
-    expires TEXT NOT NULL, last_used TEXT NOT NULL, revoked TEXT NOT NULL) STRICT;
-CREATE TABLE submissions (
-    number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, token TEXT NOT NULL REFERENCES tokens(id),
-    received TEXT NOT NULL, state TEXT NOT NULL, reason TEXT NOT NULL, detail TEXT NOT NULL, sender TEXT NOT NULL,
-    sha256 TEXT NOT NULL, size INTEGER NOT NULL, model TEXT NOT NULL, revision TEXT NOT NULL, run TEXT NOT NULL,
-    badge TEXT NOT NULL, snapshot TEXT NOT NULL, duplicate_of TEXT NOT NULL, attempt INTEGER, cells INTEGER,
-    languages INTEGER, tasks INTEGER) STRICT;
-CREATE INDEX submissions_by_state ON submissions (state, number);
-CREATE INDEX submissions_by_token ON submissions (token, received);
-CREATE INDEX submissions_by_model ON submissions (model, sender);
-CREATE INDEX submissions_by_run ON submissions (run);
-CREATE TABLE events (
-    number INTEGER PRIMARY KEY, at TEXT NOT NULL, submission TEXT NOT NULL REFERENCES submissions(id),
-    state TEXT NOT NULL, reason TEXT NOT NULL, detail TEXT NOT NULL, actor TEXT NOT NULL, previous TEXT NOT NULL,
-    hash TEXT NOT NULL) STRICT;
-CREATE INDEX events_by_submission ON events (submission, number);
-CREATE TRIGGER events_stay BEFORE UPDATE ON events BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END;
-CREATE TRIGGER events_remain BEFORE DELETE ON events BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END;
-CREATE TRIGGER submissions_remain BEFORE DELETE ON submissions
-    BEGIN SELECT RAISE(ABORT, 'every attempt is kept'); END;
-"""
 
 FACTS: dict[str, type] = {
     **dict.fromkeys(("model", "revision", "run", "badge", "snapshot", "duplicate_of"), str),
@@ -90,7 +64,7 @@ class Desk:
         try:
             (board / UPLOADS).mkdir(mode=0o700, exist_ok=True)
             if not path.exists():
-                _create(path)
+                schema.create(path)
             connection = sqlite3.connect(path, isolation_level=None)
         except (OSError, sqlite3.Error) as error:
             raise DeskError(_explain(board, error)) from error
@@ -105,9 +79,9 @@ class Desk:
         except sqlite3.Error as error:
             connection.close()
             raise DeskError(_explain(board, error)) from error
-        if (application, version) != (APPLICATION_ID, VERSION):
+        if (application, version) != (schema.APPLICATION_ID, schema.VERSION):
             connection.close()
-            raise DeskError(f"{path} is no desk of format {VERSION}; move it away and a new one is made")
+            raise DeskError(f"{path} is no desk of format {schema.VERSION}; move it away and a new one is made")
         return cls(board, connection)
 
     def receive(
@@ -162,7 +136,7 @@ class Desk:
             self._move(row["id"], "checking", "", "", "intake", {})
         return self.submission(row["id"])
 
-    def move(  # noqa: PLR0913 - what is known of a submission comes by name
+    def move(
         self,
         id: str,
         state: State,
@@ -170,7 +144,7 @@ class Desk:
         detail: str = "",
         *,
         actor: str,
-        **facts: str | int,  # noqa: A002
+        **facts: str | int,
     ) -> Submission:
         """Brings a submission into a state and writes the event, both or neither; then lets go of an upload that nobody
         needs any more.
@@ -184,6 +158,26 @@ class Desk:
         if state in ENDED:
             self._drop(found)
         return found
+
+    def unpacked(self, id: str, file: Path) -> Submission:
+        """Puts the run file that an upload held, unpacked, in its place while it is checked, and says so in the log.
+
+        `file` lies on the board's disk and is moved. Raises `UsageError` where nobody checks that submission.
+        """
+        path = self.upload_path(id)
+        try:
+            digest, size = uploads.file_hash(file), file.stat().st_size
+            with self.writing() as connection:
+                state = self.submission(id).state
+                if state != "checking":
+                    raise UsageError(f"submission {id} is {state}; its file stays as it is")
+                connection.execute("UPDATE submissions SET sha256 = ?, size = ? WHERE id = ?", (digest, size, id))
+                self._log(id, state, "", f"unpacked: sha256 {digest}, {size} bytes", "intake", stamp())
+            # In this order: killed in between, the packed file is checked and unpacked again to the same hash.
+            uploads.put(file, path)
+        except OSError as error:
+            raise DeskError(_explain(self.board, error)) from error
+        return self.submission(id)
 
     def recover(self) -> list[Submission]:
         """Puts back what a process that died was checking, and removes uploads that belong to no open submission.
@@ -201,7 +195,7 @@ class Desk:
         self._sweep()
         return [self.submission(each) for each in checking]
 
-    def submission(self, id: str) -> Submission:  # noqa: A002
+    def submission(self, id: str) -> Submission:
         """One submission. Raises `UsageError` where there is none."""
         rows = self.rows("SELECT * FROM submissions WHERE id = ?", (id,))
         if not rows:
@@ -223,7 +217,7 @@ class Desk:
         rows = self.rows("SELECT * FROM submissions WHERE run = ? AND run != '' ORDER BY number", (run,))
         return [_submission(row) for row in rows]
 
-    def events(self, id: str | None = None, limit: int = 50, before: int | None = None) -> list[Event]:  # noqa: A002
+    def events(self, id: str | None = None, limit: int = 50, before: int | None = None) -> list[Event]:
         """The newest events, of one submission where one is named; `before` is a number: those that are older."""
         rows = self.rows(
             "SELECT * FROM events WHERE submission = coalesce(?, submission)"
@@ -248,7 +242,7 @@ class Desk:
         found = dict(map(tuple, self.rows("SELECT state, count(*) FROM submissions GROUP BY state")))
         return {state: found.get(state, 0) for state in STATES}
 
-    def upload_path(self, id: str) -> Path:  # noqa: A002
+    def upload_path(self, id: str) -> Path:
         """Where a submission's file lies. Raises `UsageError` where that is no id."""
         if not ID.fullmatch(id):
             raise UsageError(f"no submission {line(id, 40)!r}")
@@ -282,7 +276,7 @@ class Desk:
         reason: str,
         detail: str,
         actor: str,
-        facts: Mapping[str, str | int],  # noqa: A002
+        facts: Mapping[str, str | int],
     ) -> None:
         """`move` within a transaction."""
         found = self.submission(id)
@@ -304,7 +298,7 @@ class Desk:
         self._connection.execute(f"UPDATE submissions SET {named} WHERE id = ?", (*known.values(), id))  # noqa: S608 - columns are ours
         self._log(id, state, reason, line(detail), actor, stamp())
 
-    def _log(self, id: str, state: State, reason: str, detail: str, actor: str, at: str) -> None:  # noqa: A002
+    def _log(self, id: str, state: State, reason: str, detail: str, actor: str, at: str) -> None:
         newest = self.events(limit=1)
         number, previous = (newest[0].number + 1, newest[0].hash) if newest else (1, log.ORIGIN)
         said = name(actor, "who does this")
@@ -352,22 +346,6 @@ def _facts(facts: Mapping[str, str | int]) -> dict[str, str | int]:
 def _submission(row: sqlite3.Row) -> Submission:
     values: dict[str, Any] = {each.name: row[each.name] for each in fields(Submission)}
     return Submission(**values)
-
-
-def _create(path: Path) -> None:
-    """Makes the database under another name, readable by its owner only, and gives it its own once it is whole."""
-    temporary = path.with_name(f".{path.name}-{os.getpid()}-{secrets.token_hex(4)}")
-    try:
-        os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-        with contextlib.closing(sqlite3.connect(temporary, isolation_level=None)) as connection:
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.executescript(
-                f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}; {SCHEMA}"
-            )
-        with contextlib.suppress(FileExistsError):  # another process was as quick
-            path.hardlink_to(temporary)
-    finally:
-        uploads.drop(temporary)
 
 
 def _explain(board: Path, error: OSError | sqlite3.Error) -> str:

@@ -14,13 +14,13 @@ import sqlite3
 import stat
 import time
 import zlib
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
 from bench.records import UsageError
 from bench.runfile_schema import APPLICATION_ID, SCHEMA, VERSION
 from leaderboard.desk.limits import DEFAULT, Limits
+from leaderboard.desk.records import line
 
 MAGIC = b"SQLite format 3\0"
 HEADER = 100
@@ -36,31 +36,44 @@ _PACKED = {
 _TAR = slice(257, 262), b"ustar"
 
 ROWS = {
-    **{"manifest": 100, "invocations": 100_000, "datasets": 100_000, "notes": 1_000_000, "places": 100_000},
-    **{"samples": 10_000_000, "requests": 20_000_000, "responses": 20_000_000, "scores": 100_000_000},
-    **{"cells": 500_000, "windows": 1_000_000},
+    "manifest": 100,
+    "invocations": 100_000,
+    "datasets": 100_000,
+    "notes": 1_000_000,
+    "places": 100_000,
+    "samples": 10_000_000,
+    "requests": 20_000_000,
+    "responses": 20_000_000,
+    "scores": 100_000_000,
+    "cells": 500_000,
+    "windows": 1_000_000,
 }
 """How many rows a table may have."""
 
-SHORT, LONG = 4 << 10, 8 << 20
-LENGTHS = {
-    **{("requests", "prompt"): LONG, ("responses", "text"): LONG, ("responses", "reasoning"): LONG},
-    **{("manifest", "value"): LONG, ("notes", "value"): LONG, ("windows", "window"): LONG},
-    **{("responses", "loglikelihoods"): 1 << 20, ("scores", "statistics"): 1 << 20, ("cells", "cell"): 1 << 20},
-    **{("invocations", "command_line"): LONG, ("invocations", "versions"): LONG, ("invocations", "hardware"): LONG},
+JSON = {
+    ("manifest", "value"): 8 << 20,
+    ("windows", "window"): 1 << 20,
+    ("cells", "cell"): 1 << 16,
+    ("scores", "statistics"): 1 << 16,
+    ("responses", "loglikelihoods"): 1 << 16,
+    ("invocations", "command_line"): 1 << 20,
+    ("invocations", "versions"): 1 << 16,
+    ("invocations", "hardware"): 1 << 16,
 }
-"""The longest text of a column in bytes; of every other, `SHORT`."""
+"""The columns that hold JSON, and the longest text of each in bytes."""
 
-FREE_TEXT = frozenset({("requests", "prompt"), ("responses", "text"), ("responses", "reasoning"), ("notes", "value")})
-"""What models and data write, so that it may hold any character."""
+FREE_TEXT = {
+    ("requests", "prompt"): 8 << 20,
+    ("responses", "text"): 8 << 20,
+    ("responses", "reasoning"): 8 << 20,
+    ("notes", "value"): 8 << 20,
+}
+"""The columns of what models and data write, so that it may hold any character, and the longest text in bytes."""
 
-JSON = frozenset(
-    {
-        *(("manifest", "value"), ("windows", "window"), ("cells", "cell"), ("scores", "statistics")),
-        *(("responses", "loglikelihoods"), ("invocations", "command_line"), ("invocations", "versions")),
-        ("invocations", "hardware"),
-    }
-)
+LENGTHS = {**JSON, **FREE_TEXT}
+OTHER_LENGTH = 4 << 10
+"""The longest text of every other column in bytes."""
+
 DEPTH = 24
 """How deep lists and objects may lie in each other."""
 
@@ -73,7 +86,7 @@ class Refused(UsageError):
     """The upload is not taken. `reason` is the code (`leaderboard.desk.records.REASONS`), the message one line."""
 
     def __init__(self, reason: str, message: str) -> None:
-        super().__init__(message)
+        super().__init__(line(message))  # SQLite's own words may quote the file
         self.reason = reason
 
 
@@ -81,11 +94,11 @@ def check(path: Path, limits: Limits = DEFAULT) -> None:
     """Raises `Refused` unless the file is a whole run file of this version and every text in it is bounded."""
     _check_header(path, limits)
     try:
-        with contextlib.closing(_open(path)) as connection:
+        with contextlib.closing(_open(path, limits)) as connection:
             _check_schema(connection)
             _check_health(connection)
             _check_rows(connection)
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:  # names, and SQLite's own words of them, may be no UTF-8
         if "interrupted" in str(error):
             raise Refused("check_timeout", "reading the file takes longer than a check may") from error
         raise Refused("bad_file", f"the file is damaged or cut short: {error}; upload a whole copy") from error
@@ -110,10 +123,12 @@ def unpack(path: Path, target: Path, limits: Limits = DEFAULT) -> None:
     try:
         with path.open("rb") as source, target.open("xb") as made:
             while not decoder.eof:
-                chunk = decoder.unconsumed_tail or source.read(_CHUNK)
+                chunk = decoder.unconsumed_tail
+                if not chunk:
+                    chunk = source.read(_CHUNK)
+                    packed += len(chunk)
                 if not chunk:
                     raise Refused("bad_file", "the gzip stream is cut short; upload the file again")
-                packed += len(chunk) - (len(chunk) if decoder.unconsumed_tail else 0)
                 made_now = decoder.decompress(chunk, _CHUNK)
                 unpacked += len(made_now)
                 if unpacked > limits.size:
@@ -174,11 +189,11 @@ def _check_header(path: Path, limits: Limits) -> None:
         )
 
 
-def _open(path: Path) -> sqlite3.Connection:
+def _open(path: Path, limits: Limits) -> sqlite3.Connection:
     connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True, isolation_level=None)
     connection.text_factory = bytes
     for limit, most in (
-        (sqlite3.SQLITE_LIMIT_LENGTH, 2 * LONG),
+        (sqlite3.SQLITE_LIMIT_LENGTH, 2 * max(LENGTHS.values())),
         (sqlite3.SQLITE_LIMIT_SQL_LENGTH, 100_000),
         (sqlite3.SQLITE_LIMIT_ATTACHED, 0),
         (sqlite3.SQLITE_LIMIT_TRIGGER_DEPTH, 1),
@@ -188,7 +203,7 @@ def _open(path: Path) -> sqlite3.Connection:
     connection.execute("PRAGMA trusted_schema = OFF")
     connection.execute("PRAGMA cell_size_check = ON")
     connection.execute("PRAGMA mmap_size = 0")  # a file that shrinks meanwhile is an error, and no signal
-    deadline = time.monotonic() + DEFAULT.processor
+    deadline = time.monotonic() + limits.processor
     connection.set_progress_handler(lambda: int(time.monotonic() > deadline), 100_000)
     return connection
 
@@ -205,7 +220,7 @@ def _check_schema(connection: sqlite3.Connection) -> None:
         declared = _words(tuple(each.decode("utf-8", "replace") if each is not None else None for each in row))
         if declared not in wanted or declared in found:
             kind, name = declared[:2]
-            raise Refused("wrong_structure", f"the file has a {kind} {name[:60]!r} that no run file of this version has")
+            raise Refused("wrong_structure", f"the file has a {kind} {name[:60]!r} that no run file has")
         found.add(declared)
     if wanted - found:
         kind, name = min(wanted - found)[:2]
@@ -222,19 +237,7 @@ def _check_health(connection: sqlite3.Connection) -> None:
     if health != b"ok":
         raise sqlite3.DatabaseError(health.decode("utf-8", "replace").splitlines()[-1])
     if stray := connection.execute("PRAGMA foreign_key_check").fetchone():
-        raise Refused(
-            "wrong_structure", f"a row of {stray[0].decode()} belongs to none of {stray[2].decode()}; upload a whole file"
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class _Column:
-    table: str
-    name: str
-
-    @property
-    def key(self) -> tuple[str, str]:
-        return self.table, self.name
+        raise Refused("wrong_structure", f"a row of {stray[0].decode()} belongs to none of {stray[2].decode()}")
 
 
 def _check_rows(connection: sqlite3.Connection) -> None:
@@ -242,27 +245,29 @@ def _check_rows(connection: sqlite3.Connection) -> None:
         (count,) = connection.execute(f"SELECT count(*) FROM {table}").fetchone()  # noqa: S608 - a name from above
         if count > most:
             raise Refused("wrong_structure", f"the table {table} has {count:,} rows, at most {most:,} are taken")
-        columns = [_Column(table, row[1].decode()) for row in connection.execute(f"PRAGMA table_info({table})")]
+        columns = [(table, row[1].decode()) for row in connection.execute(f"PRAGMA table_info({table})")]
         for values in connection.execute(f"SELECT * FROM {table}"):  # noqa: S608
             for column, value in zip(columns, values, strict=True):
                 if isinstance(value, bytes):
                     _check_text(column, value)
                 elif isinstance(value, float) and not math.isfinite(value):
-                    raise Refused("wrong_structure", f"{table}.{column.name} holds a number that is none")
+                    raise Refused("wrong_structure", f"{'.'.join(column)} holds a number that is none")
 
 
-def _check_text(column: _Column, value: bytes) -> None:
-    most = LENGTHS.get(column.key, SHORT)
-    where = f"{column.table}.{column.name}"
+def _check_text(column: tuple[str, str], value: bytes) -> None:
+    most = LENGTHS.get(column, OTHER_LENGTH)
+    where = ".".join(column)
     if len(value) > most:
         raise Refused("wrong_structure", f"a text in {where} has {len(value):,} bytes, at most {most:,} are taken")
     try:
         value.decode("utf-8")
     except UnicodeDecodeError as error:
         raise Refused("bad_file", f"a text in {where} is no UTF-8; upload a whole copy") from error
-    if b"\0" in value and column.key not in FREE_TEXT:
+    if b"\0" in value and column not in FREE_TEXT:
         raise Refused("wrong_structure", f"a text in {where} has a NUL in it")
-    if column.key in JSON and not (column.table == "scores" and _COUNTS.fullmatch(value)):
+    if column in JSON and not (column == ("scores", "statistics") and _COUNTS.fullmatch(value)):
+        if column == ("responses", "loglikelihoods"):  # of an option that the model holds impossible
+            value = value.replace(b"-Infinity", b"0")
         try:
             parse(value)
         except ValueError as error:

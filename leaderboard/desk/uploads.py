@@ -31,12 +31,22 @@ def take(upload: Path | BinaryIO, target: Path, size: int, sha256: str) -> None:
             raise UsageError("an upload should be a plain file")
         if found.st_size != size:
             raise UsageError(f"the upload has {found.st_size:,} bytes, not {size:,}; send it again")
-        shutil.move(upload, target)
+        put(upload, target)
     else:
         _copy(upload, target, size, sha256)
-    target.chmod(0o600)
-    for path in (target, target.parent):
-        _sync(path)
+        _settle(target)
+
+
+def put(file: Path, target: Path) -> None:
+    """Moves a file to its place, on the disk when this returns. Raises `OSError`."""
+    shutil.move(file, target)
+    _settle(target)
+
+
+def _settle(path: Path) -> None:
+    path.chmod(0o600)
+    for each in (path, path.parent):
+        _sync(each)
 
 
 def _copy(stream: BinaryIO, target: Path, size: int, sha256: str) -> None:
@@ -59,7 +69,7 @@ def drop(path: Path) -> None:
 
 
 def sweep(folder: Path, keep: Collection[str]) -> None:
-    """Removes files that belong to none of the submissions to keep, but those so young that one may be in the making."""
+    """Removes files that belong to none of the submissions to keep; `ORPHAN_SECONDS` says how old they have to be."""
     known = {each + suffix for each in keep for suffix in _BESIDE}
     for path in folder.iterdir():
         if path.name not in known and time.time() - path.lstat().st_ctime > ORPHAN_SECONDS:

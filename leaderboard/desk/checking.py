@@ -1,0 +1,148 @@
+"""The check of one upload, in a process of its own: `python -m leaderboard.desk.checking` in the folder of the upload.
+
+What it finds it writes to a file there. Here, and nowhere else, what a damaged file makes go wrong becomes one line.
+"""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import os
+import sys
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import msgspec
+
+from bench.records import BenchError
+from bench.runfile import UNREADABLE, RunFile, reading
+from leaderboard.collect import Contribution, collect
+from leaderboard.desk import duplicates, limits, rescoring, structure
+from leaderboard.desk.limits import Limits
+from leaderboard.desk.records import line
+from leaderboard.desk.structure import Refused
+from leaderboard.records import Badge
+from leaderboard.wording import plain
+from tasks import DataError
+
+UPLOAD, VERDICT, FINGERPRINT, LIMITS = "upload", "verdict.json", "fingerprint.json", "limits.json"
+RUN, COPY = "upload.run.db", "rescored.run.db"
+LONGEST_NAME = 200
+"""Of a model, in characters."""
+SYSTEM = {
+    errno.EFBIG: "too_large",
+    errno.ENOSPC: "disk_full",
+    errno.EDQUOT: "disk_full",
+    errno.ENOMEM: "check_memory",
+}
+"""What the system refuses -> the reason code."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the check found. With a `reason` the upload is rejected; else the rest says what it holds."""
+
+    reason: str
+    detail: str
+    model: str = ""
+    revision: str = ""
+    run: str = ""
+    badge: Badge = "self_reported"
+    cells: int = 0
+    languages: int = 0
+    tasks: int = 0
+
+
+def check(folder: Path, data: Path | None, most: Limits) -> Verdict:
+    """Checks the upload in a folder, which is the working directory, and leaves its fingerprint beside it."""
+    try:
+        return _check(folder, data, most)
+    except (BenchError, DataError, MemoryError, OSError, *UNREADABLE) as error:
+        reason, detail = _explained(error)
+        told = detail.replace(f"{folder}{os.sep}", "")  # a sender learns nothing of this machine
+        return Verdict(reason, line(told.replace(str(data), "the data folder") if data else told))
+
+
+def _explained(error: Exception) -> tuple[str, str]:
+    """The reason code and the words for what went wrong."""
+    match error:
+        case Refused():
+            return error.reason, str(error)
+        case BenchError() | DataError():
+            # What scoring again would mend are numbers that do not follow from the scores.
+            return "forged_scores" if "mends it" in str(error) else "wrong_structure", str(error)
+        case MemoryError():
+            return "check_memory", "the check takes more memory than it may"
+        case OSError():
+            return SYSTEM.get(error.errno or 0, "bad_file"), f"the file cannot be checked: {error.strerror}"
+        case _:
+            return "bad_file", f"the file does not read as a run file ({error})"
+
+
+def _check(folder: Path, data: Path | None, most: Limits) -> Verdict:
+    upload, path = folder / UPLOAD, Path(RUN)  # what is said of the run names it without the folder
+    if not upload.is_symlink() and upload.is_file() and structure.packing(upload) == "gzip":
+        structure.unpack(upload, path, most)
+    else:
+        os.link(upload, path, follow_symlinks=False)
+    structure.check(path, most)
+    with RunFile.read(path) as run, reading(path):
+        _check_name(run.identity().model)
+        rescoring.check_data(run)
+        plan = rescoring.check_plan(run)
+    contribution = collect(path)
+    if plan.places:
+        rescoring.rescore(path, Path(COPY), plan, data)
+    duplicates.keep(duplicates.fingerprint(contribution), folder / FINGERPRINT)
+    return _found(contribution, plan)
+
+
+def _check_name(model: object) -> None:
+    if not isinstance(model, str) or not 0 < len(model) <= LONGEST_NAME:
+        raise Refused("wrong_structure", f"the name of the model should have 1 to {LONGEST_NAME} characters")
+    if plain(model) != model or unicodedata.normalize("NFC", model) != model or not model.isprintable():
+        raise Refused("wrong_structure", f"the name of the model {model!r} has characters that could disguise it")
+
+
+def _found(contribution: Contribution, plan: rescoring.Plan) -> Verdict:
+    valued = [each.cell for each in contribution.cells.values() if each.cell.value is not None]
+    whole = bool(plan.places) and not plan.missing
+    return Verdict(
+        reason="",
+        detail="" if whole else _not_rescored(plan),
+        model=contribution.identity.model,
+        revision=line(contribution.identity.revision, LONGEST_NAME),
+        run=contribution.facts.id,
+        badge="re_scored" if whole else "self_reported",
+        cells=len(valued),
+        languages=len({cell.language for cell in valued}),
+        tasks=len({cell.task for cell in valued}),
+    )
+
+
+def _not_rescored(plan: rescoring.Plan) -> str:
+    named = ", ".join(plan.missing[:5]) + (f" and {len(plan.missing) - 5} more" if len(plan.missing) > 5 else "")
+    part = "the rest was scored anew with the same results" if plan.places else "nothing was scored anew"
+    return f"self-reported: the board has no locked data of {named}; {part}"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Takes on the limits, then checks the upload in the working directory."""
+    parser = argparse.ArgumentParser(prog="python -m leaderboard.desk.checking")
+    parser.add_argument("--data", type=Path)
+    chosen = parser.parse_args(arguments)
+    folder = Path.cwd()
+    most = msgspec.json.decode((folder / LIMITS).read_bytes(), type=Limits)
+    limits.impose(most)
+    try:
+        found = check(folder, chosen.data, most)
+        (folder / VERDICT).write_bytes(msgspec.json.encode(replace(found, detail=line(found.detail))))
+    except MemoryError:  # so little is left that not even a finding could be written
+        return limits.OUT_OF_MEMORY
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,148 @@
+"""`bench board` as an administrator uses it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import tasks
+from bench.cli import main
+from leaderboard.desk import access
+from leaderboard.desk.store import Desk
+from leaderboard.snapshot import publish
+from tests.leaderboard.conftest import Scripted, knows, run_sib200, sentences
+from tests.leaderboard.desk.desks import send_file, token_of
+
+
+class Admin:
+    """Runs commands on a board and reads what they print."""
+
+    def __init__(self, board: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.board, self._capsys = board, capsys
+
+    def __call__(self, *arguments: str, code: int = 0) -> str:
+        assert main(["board", *arguments, "--board", str(self.board)]) == code
+        said = self._capsys.readouterr()
+        if code:
+            assert said.err.count("\n") == (code != 1 or not said.out) and "Traceback" not in said.err
+        return said.out or said.err
+
+    def json(self, *arguments: str) -> Any:
+        return json.loads(self(*arguments, "--json"))
+
+
+@pytest.fixture
+def admin(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Admin:
+    """Of a board with one model."""
+    floor = run_sib200(tmp_path / "floor.run.db", Scripted("baseline:x", knows(2)), [sentences("yor_Latn")])
+    publish([floor], tmp_path / "board")
+    return Admin(tmp_path / "board", capsys)
+
+
+@pytest.fixture
+def sent(admin: Admin, tmp_path: Path) -> str:
+    """A submission that waits."""
+    run = run_sib200(tmp_path / "a.run.db", Scripted("hf:a", knows(6)), [sentences("yor_Latn")])
+    with Desk.open(admin.board) as desk:
+        found = send_file(desk, token_of(desk, "Ada"), run)
+        desk.move(found.id, "checking", actor="intake")
+        desk.move(found.id, "waiting", actor="intake", model="hf:a\u202e", badge="re_scored", cells=1)
+    return found.id
+
+
+def test_tokens(admin: Admin) -> None:
+    assert admin("tokens", "list") == "no tokens yet\n"
+    secret = admin("tokens", "create", "Ada", "--days", "7", "--scope", "submit", "--scope", "withdraw").strip()
+    assert secret.startswith("bench_")
+    made = admin.json("tokens", "create", "Eve")
+    (ada, eve) = sorted(admin.json("tokens", "list"), key=lambda token: str(token["name"]))
+    assert (ada["scopes"], eve["id"], "token" in eve) == (["submit", "withdraw"], made["id"], False)
+    table = admin("tokens", "list")
+    assert "Ada" in table and "never" in table and secret not in table and made["token"] not in table
+    assert "is revoked since" in admin("tokens", "revoke", eve["id"])
+    with Desk.open(admin.board) as desk:
+        assert isinstance(access.check(desk, secret, "withdraw"), access.Token)
+        assert isinstance(access.check(desk, made["token"], "submit"), access.Refusal)
+
+
+def test_accepting(admin: Admin, sent: str) -> None:
+    listed = admin("review", "list", "--state", "waiting")
+    assert sent in listed and "re_scored" in listed and "\u202e" not in listed
+    told = admin.json("review", "accept", sent, "--by", "Mo", "--badge", "sealed_set")
+    assert told["state"] == "accepted" and told["snapshot"] in admin("review", "show", sent)
+    shown = admin.json("review", "show", sent)
+    assert (shown["badge"], shown["events"][-1]["actor"]) == ("sealed_set", "Mo")
+    assert [event["state"] for event in shown["events"]] == ["received", "checking", "waiting", "accepted"]
+    assert admin.json("review", "list", "--state", "waiting") == []
+
+
+def test_declining(admin: Admin, sent: str) -> None:
+    told = admin.json("review", "decline", sent, "--reason", "wrong_metadata", "--detail", "its licence is another")
+    assert (told["state"], told["reason"]) == ("declined", "wrong_metadata")
+    assert "declined (wrong_metadata)" in admin("review", "list")
+
+
+def test_rerunning(admin: Admin, sent: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bench.runfile._now", lambda: "2030-01-01T00:00:00+00:00")
+    other = run_sib200(tmp_path / "b.run.db", Scripted("hf:a", knows(1)), [sentences("yor_Latn")])
+    assert "1 of 1 cells differ; the badge stays" in admin("review", "rerun", sent, str(other), code=1)
+    same = run_sib200(tmp_path / "c.run.db", Scripted("hf:a", knows(6)), [sentences("yor_Latn")])
+    assert "all 1 cells agree" in admin("review", "rerun", sent, str(same))
+    assert admin.json("review", "show", sent)["badge"] == "re_run"
+
+
+def test_invalidations(admin: Admin) -> None:
+    version = tasks.get("sib200").version
+    assert admin("invalidations") == "no invalidations\n"
+    told = admin.json("invalidate", "sib200", "--version", version, "--reason", "labels were shifted")
+    assert (told["number"], told["versions"]) == (1, [version])
+    assert "all versions" in admin("invalidate", "sib200", "--reason", "wrong")
+    assert "labels were shifted" in admin("invalidations")
+    assert "is lifted" in admin("invalidations", "--lift", "1")
+    assert [each["number"] for each in admin.json("invalidations")] == [2]
+
+
+def test_the_log(admin: Admin, sent: str) -> None:
+    lines = [json.loads(line) for line in admin("log", "--json").splitlines()]
+    assert [line["state"] for line in lines] == ["received", "checking", "waiting"]
+    assert sent in admin("log")
+    head = admin.json("log", "--verify")["head"]
+    assert head == lines[-1]["hash"] and head in admin("log", "--verify", "--head", lines[0]["hash"])
+    assert "tampered with" in admin("log", "--verify", "--head", "f" * 64, code=1)
+
+
+def test_working(admin: Admin, tmp_path: Path) -> None:
+    assert admin("work") == "0 submissions checked\n"
+    nothing = tmp_path / "nothing"
+    nothing.touch()
+    with Desk.open(admin.board) as desk:
+        found = send_file(desk, token_of(desk, "Ada"), nothing)
+    assert admin.json("work") == {"checked": 1}
+    told = admin.json("review", "show", found.id)
+    assert (told["state"], told["reason"]) == ("rejected", "bad_file") and told["detail"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["review", "show", "none"], "no submission 'none'"),
+        (["review", "accept", "../../x"], "no submission '../../x'"),
+        (["review", "list", "--state", "lost"], "no state 'lost'; there are received"),
+        (["tokens", "create", "a\u202eb"], "characters that cannot be seen"),
+        (["tokens", "create", "Ada", "--days", "999"], "1 to 366 days"),
+        (["tokens", "create", "Ada", "--scope", "all"], "the scopes of a token are"),
+        (["tokens", "revoke", "none"], "no token 'none'"),
+        (["invalidate", "nothing", "--reason", "wrong"], "no task 'nothing'"),
+        (["invalidations", "--lift", "9"], "no invalidation 9 holds"),
+    ],
+)
+def test_mistakes_are_one_line(admin: Admin, arguments: list[str], told: str) -> None:
+    assert told in admin(*arguments, code=2)
+
+
+def test_where_there_is_no_board(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for command in (["tokens", "list"], ["review", "list"], ["log"], ["invalidate", "sib200", "--reason", "x"]):
+        assert Admin(tmp_path / "none", capsys)(*command, code=2).startswith("bench: no board in")
