@@ -175,7 +175,7 @@ class Board:
 
     def without_energy(self, *, model: str | None = None, language: str | None = None) -> list[Unmeasured]:
         """Which headline cells have no energy, and why: those of one model or language where one is named."""
-        said = ", ".join(f"json_extract(rest, '$.reasons.{name}')" for name in GENERAL_REASONS)
+        said = ", ".join(f"json_extract(shared, '$.reasons.{name}')" for name in GENERAL_REASONS)
         rows = self._connection.execute(
             f"SELECT DISTINCT model_id, task, task_version, language, coalesce({said}, 'not_stated') FROM cells"  # noqa: S608 - as below
             " WHERE headline AND energy_provenance = 'none' AND language = coalesce(?, language)"

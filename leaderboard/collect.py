@@ -257,6 +257,11 @@ def _declared(path: Path, cell: Cell) -> TaskFacts:
         raise UsageError(
             f"{path} asks {cell.task}@{cell.task_version!r}; this program has version {task.version} of it"
         )
+    return task_facts(task)
+
+
+def task_facts(task: tasks.Task) -> TaskFacts:
+    """What a snapshot keeps of a task's declaration."""
     return TaskFacts(
         name=task.name,
         version=task.version,

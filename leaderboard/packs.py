@@ -1,7 +1,9 @@
 """The score arrays of one model in one task and way of asking, all languages together.
 
-Statistics lie column by column, since a column repeats itself where a row does not, in the smallest type that holds
-them all. Which items have scores is said apart, in bits. What is hashed is the packed form before its compression.
+Statistics lie column by column, since a column repeats itself where a row does not, in bits or in the smallest type
+that holds them all, the bytes of one weight together. Metrics of n-grams count answer, reference and both, order by
+order, so of each column only the difference to the third before it is kept. Which items have scores is said apart,
+in bits. What is hashed is the packed form before its compression.
 """
 
 from __future__ import annotations
@@ -10,7 +12,6 @@ import json
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,10 @@ Place = tuple[str, str]
 """Language, variety."""
 
 BITS = "bits"
-TYPES: dict[str, np.dtype[Any]] = {"u1": np.dtype("u1"), "u2": np.dtype("<u2"), "i4": np.dtype("<i4")}
+TYPES = {"u1": 1, "u2": 2, "u4": 4, "u8": 8}
+"""The other kinds, and how many bytes they take."""
+STEP = 3
+
 LEVEL = 1
 """Of zlib. Bits hardly shrink at any level, and higher ones take longer than writing what they save."""
 
@@ -42,19 +46,37 @@ def pack(found: Mapping[Place, NDArray[np.int32]]) -> Pack:
     together = np.concatenate([array for _, array in ordered])
     there = together[:, 0] != arrays.MISSING
     columns = np.where(there, together.T, 0)
+    kind, stored = _stored(columns)
     places = [[*place, len(array)] for place, array in ordered]
-    kind = _kind(columns)
-    stored = np.packbits(columns.astype(np.bool_)) if kind == BITS else columns.astype(TYPES[kind])
-    body = np.packbits(there).tobytes() + stored.tobytes()
     written = json.dumps(places, ensure_ascii=False, separators=(",", ":")).encode()
-    return Pack(together.shape[1], kind, written, body)
+    return Pack(together.shape[1], kind, written, np.packbits(there).tobytes() + stored)
 
 
-def _kind(columns: NDArray[np.int32]) -> str:
-    lowest, highest = (int(columns.min()), int(columns.max())) if columns.size else (0, 0)
-    if lowest >= 0 and highest <= 1:
-        return BITS
-    return next(kind for kind, held in TYPES.items() if np.iinfo(held).min <= lowest and highest <= np.iinfo(held).max)
+def _stored(columns: NDArray[np.int32]) -> tuple[str, bytes]:
+    """The kind that columns are kept in, and their bytes."""
+    if not columns.size or (columns.min() >= 0 and columns.max() <= 1):
+        return BITS, np.packbits(columns.astype(np.bool_)).tobytes()
+    steps = columns.astype(np.int64)
+    steps[STEP:] -= columns[:-STEP]
+    folded = (steps << 1) ^ (steps >> 63)  # 0, -1, 1, -2 ... as 0, 1, 2, 3 ...
+    highest = int(folded.max())
+    kind = next(kind for kind, width in TYPES.items() if highest < 1 << min(8 * width, 63))
+    planes = folded.astype(f"<u{TYPES[kind]}", order="C").view(np.uint8).reshape(-1, TYPES[kind])
+    return kind, np.ascontiguousarray(planes.T).tobytes()
+
+
+def _columns(kind: str, body: NDArray[np.uint8], width: int, rows: int) -> NDArray[np.int32]:
+    """The columns that `_stored` kept. Raises `ValueError` or `KeyError`."""
+    if kind == BITS:
+        if body.size != -(-rows * width // 8):
+            raise ValueError("a score array is too short or too long")
+        return np.unpackbits(body, count=rows * width).astype(np.int32).reshape(width, rows)
+    planes = np.ascontiguousarray(body.reshape(TYPES[kind], width * rows).T)
+    folded = planes.view(f"<u{TYPES[kind]}").astype(np.int64).reshape(width, rows)
+    columns = (folded >> 1) ^ -(folded & 1)
+    for number in range(STEP, width):
+        columns[number] += columns[number - STEP]
+    return columns.astype(np.int32)
 
 
 def unpack(packed: Pack) -> dict[Place, NDArray[np.int32]]:
@@ -63,13 +85,7 @@ def unpack(packed: Pack) -> dict[Place, NDArray[np.int32]]:
     rows = sum(count for _, _, count in places)
     mask = np.frombuffer(packed.body, dtype=np.uint8, count=-(-rows // 8))
     body = np.frombuffer(packed.body, dtype=np.uint8, offset=mask.size)
-    if packed.kind == BITS:
-        if body.size != -(-rows * packed.width // 8):
-            raise ValueError("a score array is too short or too long")
-        columns = np.unpackbits(body, count=rows * packed.width).astype(np.int32)
-    else:
-        columns = body.view(TYPES[packed.kind]).astype(np.int32)
-    together = np.ascontiguousarray(columns.reshape(packed.width, rows).T)
+    together = np.ascontiguousarray(_columns(packed.kind, body, packed.width, rows).T)
     together[~np.unpackbits(mask, count=rows).astype(np.bool_)] = arrays.MISSING
     made, start = {}, 0
     for language, variety, count in places:

@@ -1,7 +1,8 @@
 """Records <-> rows of a snapshot.
 
-A cell has columns of its own for what SQL asks; every other field that is not its default is in `rest`, as JSON. Rows
-are made in one form only, since a snapshot's name is a hash over them.
+A cell has columns of its own for what SQL asks. Every other field that is not its default is JSON: numbers in `rest`,
+and in `shared` texts, reasons and the score of chance, which many cells have in common, so that each is kept once.
+Rows are made in one form only, since a snapshot's name is a hash over them.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ import sqlite3
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import MISSING, Field, asdict, fields
-from operator import attrgetter, itemgetter
+from itertools import compress
+from operator import attrgetter, itemgetter, ne
 from typing import Any
 
 import msgspec
@@ -46,7 +48,7 @@ ASKED = (
 )
 """The fields of a cell with a column of their own."""
 
-LOGICAL = (*ASKED, "run", "rank", "rest", "signature")
+LOGICAL = (*ASKED, "run", "rank", "rest", "shared")
 """A cell's row without its numbers: what the digest of its model is taken over."""
 
 VALUE, HEADLINE, RUN = (LOGICAL.index(name) for name in ("value", "headline", "run"))
@@ -61,6 +63,7 @@ def _default(field: Field[Any]) -> Any:
 
 
 _REST = tuple(each for each in fields(Cell) if each.name not in {*ASKED, "model", "signature", "reasons"})
+_SHARED = frozenset(each.name for each in _REST if str(each.type).startswith("str")) | {"chance"}
 _NAMES = tuple(each.name for each in _REST)
 _DEFAULTS = tuple(map(_default, _REST))
 _FLOATS = frozenset(each.name for each in fields(Cell) if str(each.type).startswith("float"))
@@ -80,16 +83,18 @@ def cell_row(published: Published) -> Row:
             made[place] = float(made[place]) + 0.0  # SQLite knows no negative zero
     for place in _FLAG_PLACES:
         made[place] = int(made[place])
+    said = _rest(cell)
     rest = {
         name: float(value) + 0.0 if name in _FLOATS else value
-        for name, value, default in zip(_NAMES, _rest(cell), _DEFAULTS, strict=True)
-        if value != default
+        for name, value in compress(zip(_NAMES, said, strict=True), map(ne, said, _DEFAULTS))
     }
     rank = cell.reasons.get("rank", "")
     reasons = {name: code for name, code in cell.reasons.items() if name != "rank" or not code}
+    shared: dict[str, Any] = {name: rest.pop(name) for name in _SHARED & rest.keys()}
+    shared["signature"] = cell.signature
     if reasons:
-        rest["reasons"] = reasons
-    return (*made, published.run, rank, _ENCODER.encode(rest).decode(), cell.signature)
+        shared["reasons"] = reasons
+    return (*made, published.run, rank, _ENCODER.encode(rest).decode(), _ENCODER.encode(shared).decode())
 
 
 _KEY = itemgetter(
@@ -111,12 +116,12 @@ def cell_from(model: str, row: Sequence[Any]) -> Cell:
     values = dict(zip(ASKED, row, strict=False))
     for place in _FLAG_PLACES:
         values[ASKED[place]] = bool(row[place])
-    _, rank, rest, signature = row[len(ASKED) :]
-    others = _DECODER.decode(rest)
+    _, rank, rest, shared = row[len(ASKED) :]
+    others = _DECODER.decode(shared)
     reasons = others.pop("reasons", {})
     if rank:
         reasons["rank"] = rank
-    return Cell(**{**_UNSAID, **values, **others}, model=model, signature=signature, reasons=reasons)
+    return Cell(**{**_UNSAID, **values, **others, **_DECODER.decode(rest)}, model=model, reasons=reasons)
 
 
 def cell_of(row: sqlite3.Row) -> Cell:
@@ -146,11 +151,11 @@ def _sql(field: Field[Any]) -> str:
 
 
 def cell_columns() -> str:
-    """The columns of `results`: those of `LOGICAL`, the signature as the number of a text."""
+    """The columns of `results`: those of `LOGICAL`, `shared` as the number of a text."""
     known = {each.name: _sql(each) for each in fields(Cell)}
     named = [f"{name} {known[name]}" for name in ASKED]
     return ", ".join(
-        [*named, "run TEXT NOT NULL", "rank TEXT NOT NULL", "rest TEXT NOT NULL", "signature INTEGER NOT NULL"]
+        [*named, "run TEXT NOT NULL", "rank TEXT NOT NULL", "rest TEXT NOT NULL", "shared INTEGER NOT NULL"]
     )
 
 

@@ -281,6 +281,7 @@ def write(content: Content, kept: Kept | None, board: Path, before: str) -> Writ
 
 
 def point(board: Path, name: str) -> None:
+    """Makes a snapshot the current one. Raises `OSError`; the old one is current then."""
     temporary = board / f"{_TEMPORARY}{os.getpid()}"
     try:
         temporary.write_text(f"{name}\n", encoding="ascii")

@@ -7,6 +7,7 @@ What stays on the board is copied from the old snapshot as rows; no more than on
 from __future__ import annotations
 
 import contextlib
+import gc
 import hashlib
 import json
 import sqlite3
@@ -119,8 +120,8 @@ VIEWS = (
     # LEFT JOIN keeps the planner from starting anywhere else than at the results, and costs nothing where unused.
     "CREATE VIEW cells AS SELECT results.model_id, results.id, models.name AS model, "  # noqa: S608 - own names
     + ", ".join(f"results.{name}" for name in rows.LOGICAL[:-1])
-    + ", texts.text AS signature FROM results LEFT JOIN models ON models.id = results.model_id"
-    " LEFT JOIN texts ON texts.id = results.signature",
+    + ", texts.text AS shared FROM results LEFT JOIN models ON models.id = results.model_id"
+    " LEFT JOIN texts ON texts.id = results.shared",
 )
 
 INDEXES = (
@@ -134,7 +135,7 @@ INDEXES = (
 
 _LOGICAL = ", ".join(f"results.{name}" for name in rows.LOGICAL[:-1])
 _RESULTS = (
-    f"SELECT {_LOGICAL}, texts.text FROM results JOIN texts ON texts.id = results.signature"  # noqa: S608 - own names
+    f"SELECT {_LOGICAL}, texts.text FROM results JOIN texts ON texts.id = results.shared"  # noqa: S608 - own names
     " WHERE model_id = ? ORDER BY results.id"
 )
 _SCORES = (
@@ -185,7 +186,7 @@ def write(content: Content, path: Path, kept: Kept | None = None) -> Written:
     Raises `sqlite3.Error`, and `Damaged` where a kept model is not what its digest says; what is left then is no
     snapshot.
     """
-    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
+    with _uncollected(), contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
         # Nothing reads the file before it is whole, fsynced and renamed, so a journal would protect nobody.
         connection.execute("PRAGMA journal_mode = OFF")
         connection.execute("PRAGMA synchronous = OFF")
@@ -198,6 +199,18 @@ def write(content: Content, path: Path, kept: Kept | None = None) -> Written:
         connection.execute("PRAGMA analysis_limit = 1000")
         connection.execute("ANALYZE")
         return written
+
+
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without looking for cycles: millions of small objects come and go, none in a cycle, and the search takes long."""
+    usual = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if usual:
+            gc.enable()
 
 
 @dataclass(frozen=True, slots=True)

@@ -359,7 +359,7 @@ def test_a_board_that_breaks_is_a_503_and_comes_back(tmp_path: Path) -> None:
             assert "Traceback" not in answer.get_data(as_text=True)
     info.path.write_bytes(whole)
     with sqlite3.connect(info.path) as connection:
-        connection.execute("UPDATE results SET rest = 'no JSON'")
+        connection.execute("UPDATE texts SET text = 'no JSON'")
     connection.close()
     assert visitor.get("/tasks/sib200").status_code == 503
     info.path.write_bytes(whole)
