@@ -120,11 +120,13 @@ class World:
         languages, widest = len(self.codes), plan.hard.size
         ability = person.skill - self._difficulty - plan.difficulty + draw.normal(0.0, 0.4, languages)
         chance = plan.facts.chance or 0.0
-        right = chance + (1 - chance) / (1 + np.exp(-1.7 * (ability[:, None].astype(np.float32) - plan.hard)))
+        logits = np.float32(-1.7) * (ability[:, None].astype(np.float32) - plan.hard)
+        right = np.float32(chance) + np.float32(1 - chance) / (1 + np.exp(logits))
         statistics = (_proportions if plan.metric.binary else _overlaps)(plan, right, draw)
         asked = np.arange(widest) < plan.counts[:, None]
-        lost = (draw.random(languages) < 0.05)[:, None] & (draw.random((languages, widest)) < 0.03)
-        there = asked & ~lost
+        there = asked.copy()
+        for number in np.flatnonzero(draw.random(languages) < 0.05).tolist():
+            there[number] &= draw.random(widest) >= 0.03
         value, low, high = _estimates(plan, statistics, there)
         statistics[~there] = np.iinfo(np.int32).min
         answered = there.sum(axis=1).tolist()
@@ -140,7 +142,7 @@ class World:
                 variety="",
                 vertical=plan.facts.vertical,
                 area=plan.facts.area,
-                metric=plan.metric.name,
+                metric=plan.facts.metrics[0],
                 signature=plan.signature,
                 value=value[number],
                 normalised=(value[number] / plan.metric.best - chance) / (1 - chance),
@@ -200,7 +202,7 @@ def _overlaps(plan: Plan, right: NDArray[Any], draw: np.random.Generator) -> NDA
     """N-grams of answer, reference and both: answers about as long as references, longer n-grams match more rarely."""
     shape = right.shape
     made = np.empty((*shape, plan.metric.columns), dtype=np.int32)
-    written = np.maximum(1, plan.lengths * draw.normal(1.0, 0.08, shape)).astype(np.int32)
+    written = np.maximum(1, plan.lengths * (1 + 0.08 * draw.standard_normal(shape, dtype=np.float32))).astype(np.int32)
     for order in range(plan.metric.columns // 3):
         word = order >= 6  # chrF++ counts words after characters
         scale, length = (6, order - 5) if word else (1, order + 1)
@@ -216,7 +218,7 @@ def _estimates(
     plan: Plan, statistics: NDArray[np.int32], there: NDArray[np.bool_]
 ) -> tuple[list[float], list[float], list[float]]:
     """Each language's value with its 95 % interval: Wilson's, and the normal one around a corpus score."""
-    sums = np.where(there[..., None], statistics, 0).sum(axis=1, dtype=np.int64)
+    sums = np.einsum("lic,li->lc", statistics, there.astype(np.int32)).astype(np.int64)
     value = np.asarray(plan.metric.from_statistics(sums), dtype=np.float64)
     n = np.maximum(there.sum(axis=1), 1)
     if not plan.metric.binary:

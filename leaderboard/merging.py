@@ -90,11 +90,12 @@ class Stamps(Mapping[Block, Mapping[str, Stamp]]):
 
     def _before(self, place: Block) -> dict[str, Stamp]:
         assert self._older.connection is not None
-        row = self._older.connection.execute(
-            "SELECT * FROM items WHERE (task, version, language, variety) = (?, ?, ?, ?)", astuple(place)
-        ).fetchone()
-        found = rows.items_in(row)
-        return dict(zip(found.ids, found.stamps, strict=True))
+        with store.undamaged():
+            row = self._older.connection.execute(
+                "SELECT * FROM items WHERE (task, version, language, variety) = (?, ?, ?, ?)", astuple(place)
+            ).fetchone()
+            found = rows.items_in(row)
+            return dict(zip(found.ids, found.stamps, strict=True))
 
 
 def block_of(key: CellKey) -> Block:

@@ -25,6 +25,8 @@ BITS = "bits"
 TYPES = {"u1": 1, "u2": 2, "u4": 4, "u8": 8}
 """The other kinds, and how many bytes they take."""
 STEP = 3
+LARGE = 1 << 29
+"""Below it a difference, doubled, is no larger than 32 bits hold."""
 
 LEVEL = 1
 """Of zlib. Bits hardly shrink at any level, and higher ones take longer than writing what they save."""
@@ -56,9 +58,11 @@ def _stored(columns: NDArray[np.int32]) -> tuple[str, bytes]:
     """The kind that columns are kept in, and their bytes."""
     if not columns.size or (columns.min() >= 0 and columns.max() <= 1):
         return BITS, np.packbits(columns.astype(np.bool_)).tobytes()
-    steps = columns.astype(np.int64)
+    wide = columns.astype(np.int64, order="C")
+    small = columns.min() > -LARGE and columns.max() < LARGE
+    steps: NDArray[np.int32] | NDArray[np.int64] = wide.astype(np.int32) if small else wide
     steps[STEP:] -= columns[:-STEP]
-    folded = (steps << 1) ^ (steps >> 63)  # 0, -1, 1, -2 ... as 0, 1, 2, 3 ...
+    folded = (steps << 1) ^ (steps >> (8 * steps.itemsize - 1))  # 0, -1, 1, -2 ... as 0, 1, 2, 3 ...
     highest = int(folded.max())
     kind = next(kind for kind, width in TYPES.items() if highest < 1 << min(8 * width, 63))
     planes = folded.astype(f"<u{TYPES[kind]}", order="C").view(np.uint8).reshape(-1, TYPES[kind])

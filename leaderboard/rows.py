@@ -13,6 +13,7 @@ import sqlite3
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import MISSING, Field, asdict, fields
+from functools import lru_cache
 from itertools import compress
 from operator import attrgetter, itemgetter, ne
 from typing import Any
@@ -117,11 +118,19 @@ def cell_from(model: str, row: Sequence[Any]) -> Cell:
     for place in _FLAG_PLACES:
         values[ASKED[place]] = bool(row[place])
     _, rank, rest, shared = row[len(ASKED) :]
-    others = _DECODER.decode(shared)
-    reasons = others.pop("reasons", {})
+    values |= _common(shared)
+    reasons = dict(values.pop("reasons", ()))
     if rank:
         reasons["rank"] = rank
-    return Cell(**{**_UNSAID, **values, **others, **_DECODER.decode(rest)}, model=model, reasons=reasons)
+    if rest != "{}":
+        values |= _DECODER.decode(rest)
+    return Cell(**values, model=model, reasons=reasons)
+
+
+@lru_cache(maxsize=4096)
+def _common(shared: str) -> dict[str, Any]:
+    """What many cells share, with what stands for the fields that a cell always needs."""
+    return {**_UNSAID, **_DECODER.decode(shared)}
 
 
 def cell_of(row: sqlite3.Row) -> Cell:

@@ -11,7 +11,6 @@ import errno
 import os
 import re
 import sqlite3
-import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -100,14 +99,11 @@ def _publish(
     before = current(board)
     with contextlib.ExitStack() as opened:
         older = Older(opened.enter_context(contextlib.closing(connect(board, before))) if before else None)
-        with _undamaged(board, before):
+        with _named(board, before), store.undamaged():
             content, kept = _merged(older, contributions, fresh, counted)
             if older.connection is not None and digest.of_database(older.connection) != before:
                 # Merged, its numbers would go on under a new name that vouches for them.
-                raise BoardError(
-                    f"the snapshot {snapshot_path(board, before)} holds another content than its name says; "
-                    f"{_way_out(board)}"
-                )
+                raise store.Damaged("holds another content than its name says")
         copied: list[Path] = []
         undo = opened.enter_context(contextlib.ExitStack())
         undo.callback(copies.remove, copied)
@@ -247,34 +243,26 @@ def connect(board: Path, name: str) -> sqlite3.Connection:
 
 
 @contextlib.contextmanager
-def _undamaged(board: Path, name: str) -> Iterator[None]:
-    """One line for whatever goes wrong over the rows of a damaged snapshot."""
+def _named(board: Path, name: str) -> Iterator[None]:
+    """One line for a snapshot that is damaged, with a way to go on."""
     try:
         yield
-    except (sqlite3.DatabaseError, zlib.error, ValueError, TypeError, KeyError, IndexError) as error:
-        if isinstance(error, sqlite3.OperationalError) and "full" in str(error):
-            raise
-        raise BoardError(
-            f"the snapshot {snapshot_path(board, name)} is damaged ({error}); publish all runs to a new board"
-        ) from error
+    except store.Damaged as error:
+        raise BoardError(f"the snapshot {snapshot_path(board, name)} {error}; {_way_out(board)}") from error
 
 
 def write(content: Content, kept: Kept | None, board: Path, before: str) -> Written:
     """Writes the snapshot under its name, unless it is the one that is current."""
     temporary = board / SNAPSHOTS / f"{_TEMPORARY}{os.getpid()}"
     try:
-        written = store.write(content, temporary, kept)
+        with _named(board, before):
+            written = store.write(content, temporary, kept)
         if written.name != before:
             path = snapshot_path(board, written.name)
             sync(temporary)
             temporary.chmod(0o444)
             temporary.rename(path)
             sync(path.parent)
-    except store.Damaged as error:
-        raise BoardError(
-            f"the snapshot {snapshot_path(board, before)} holds another content than its name says ({error}); "
-            f"{_way_out(board)}"
-        ) from error
     finally:
         temporary.unlink(missing_ok=True)
     return written

@@ -56,6 +56,7 @@ __all__ = [
     "task_of",
     "tokenizer_of",
     "tokenizers",
+    "undamaged",
     "write",
 ]
 
@@ -105,8 +106,19 @@ class Written:
     cells: int
 
 
-class Damaged(ValueError):
-    """A snapshot that holds another content than its name or its digests say."""
+class Damaged(Exception):
+    """A snapshot does not read, or holds another content than its name or its digests say; the message says what."""
+
+
+@contextlib.contextmanager
+def undamaged() -> Iterator[None]:
+    """For reading an older snapshot: raises `Damaged` for whatever goes wrong over rows of another shape."""
+    try:
+        yield
+    except (sqlite3.DatabaseError, zlib.error, ValueError, TypeError, KeyError, IndexError) as error:
+        if isinstance(error, sqlite3.OperationalError) and "full" in str(error):
+            raise
+        raise Damaged(f"is damaged ({error})") from error
 
 
 SCORES = (
@@ -254,7 +266,8 @@ class _Writer:
                 model = _model(own, identity, entry)
                 taken = self._fresh(entry, cells)
             else:
-                model, taken = self._unchanged(own, old[identity], cells)
+                with undamaged():
+                    model, taken = self._unchanged(own, old[identity], cells)
             self._insert(number, cells, taken)
             listed.append(
                 (number, *rows.model_row(model), len(taken.cells), digest.of_model(taken.cells, taken.packed))
@@ -321,7 +334,7 @@ class _Writer:
         compressed = _tuples(connection, _SCORES, number)
         packed: list[tuple[Way, Pack]] = [(each[:6], packs.decompress(*each[6:])) for each in compressed]
         if digest.of_model(cells, packed) != row["digest"]:
-            raise Damaged(f"the results of {model.name} are not what they were")
+            raise Damaged(f"holds another content than its name says (of {model.name})")
         found = {way: packs.unpack(each) for way, each in packed}
         stale = {way for way, places in found.items() if self._realign(way, places)}
         if stale:
