@@ -237,8 +237,7 @@ class Board:
         # `aggregate.counts` in SQL: a page must not read every cell of the board.
         rows = self._connection.execute(
             "SELECT language, sum(NOT floor), sum(floor) FROM cells WHERE headline AND value IS NOT NULL"
-            " AND normalised IS NOT NULL AND n >= ? AND coalesce(json_extract(reasons, '$.rank'), '')"
-            " NOT IN (SELECT value FROM json_each(?)) GROUP BY language",
+            " AND normalised IS NOT NULL AND n >= ? AND rank NOT IN (SELECT value FROM json_each(?)) GROUP BY language",
             (TOO_FEW_ITEMS, json.dumps(sorted(NOT_COUNTED))),
         )
         return {row[0]: Count(*row) for row in rows}
@@ -285,7 +284,7 @@ class Board:
 
     def without_energy(self, *, model: str | None = None, language: str | None = None) -> list[Unmeasured]:
         """Which headline cells have no energy, and why: those of one model or language where one is named."""
-        said = ", ".join(f"json_extract(reasons, '$.{name}')" for name in GENERAL_REASONS)
+        said = ", ".join(f"json_extract(shared, '$.reasons.{name}')" for name in GENERAL_REASONS)
         rows = self._connection.execute(
             f"SELECT DISTINCT model_id, task, task_version, language, coalesce({said}, 'not_stated') FROM cells"  # noqa: S608 - as below
             " WHERE headline AND energy_provenance = 'none' AND language = coalesce(?, language)"

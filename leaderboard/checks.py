@@ -15,6 +15,7 @@ import numpy as np
 import kernels
 import languages
 import tasks
+from bench.cards.facts import Facts
 from bench.records import Cell, UsageError
 from bench.runfile import Identity
 from bench.scoring import metric_for
@@ -187,7 +188,7 @@ def _compare(path: Path, cell: Cell, derived: Mapping[str, float | None]) -> Non
 
 def check_writable(
     identity: Identity,
-    facts: RunFacts,
+    facts: RunFacts | Facts,
     stamps: Mapping[Block, Mapping[str, Stamp]],
     published: Iterable[Published],
 ) -> None:

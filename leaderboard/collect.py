@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import re
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, astuple, dataclass, field, replace
 from pathlib import Path
 
 import msgspec
 
 import tasks
+from bench.cards import facts as cards
+from bench.cards.facts import Facts
 from bench.energy import keeping
 from bench.energy.cells import check as check_windows
 from bench.prompting import rotation
@@ -32,6 +35,7 @@ from leaderboard.checks import (
 )
 from leaderboard.energy_checks import check_energy
 from leaderboard.records import (
+    Badge,
     Block,
     DatasetFile,
     PriceFacts,
@@ -71,7 +75,7 @@ class Withheld:
 
 @dataclass(frozen=True, slots=True)
 class Contribution:
-    """What one run file brings to a board. `stamps` holds those of each block's items."""
+    """What one run file brings to a board. `stamps` holds those of each block's items, `model` what is known of it."""
 
     path: Path
     identity: Identity
@@ -81,6 +85,7 @@ class Contribution:
     cells: dict[CellKey, Published]
     withheld: tuple[Withheld, ...]
     premiums: tuple[premiums.Source, ...] = ()
+    model: Facts = field(default_factory=Facts)
 
 
 def key(cell: Cell) -> CellKey:
@@ -96,13 +101,27 @@ def block(cell: Cell) -> Block:
     return Block(cell.task, cell.task_version, cell.language, cell.variety)
 
 
-def collect(path: Path) -> Contribution:
-    """Reads and checks one run file. Raises `BenchError` with one line where it cannot be published."""
+def collect(path: Path, badge: Badge = "self_reported") -> Contribution:
+    """Reads and checks one run file. Raises `BenchError` with one line where it cannot be published.
+
+    `badge` says how far somebody checked the results; nothing in the file can.
+    """
     with RunFile.read(path) as run, reading(path):
-        return _collect(path, run)
+        return _collect(path, run, badge)
 
 
-def _collect(path: Path, run: RunFile) -> Contribution:
+def run_id(run: RunFile) -> str:
+    """A run's id: the first 16 hex digits of the SHA-256 over its model's identity and its responses.
+
+    It is of what was said, whatever order it was recorded in and however it was scored, so a copy has the same.
+    """
+    digest = hashlib.sha256(json.dumps(astuple(run.identity())).encode())
+    for said in sorted((each.request, each.status, each.text, each.loglikelihoods) for each in run.responses()):
+        digest.update(json.dumps(said).encode() + b"\n")
+    return digest.hexdigest()[:16]
+
+
+def _collect(path: Path, run: RunFile, badge: Badge) -> Contribution:
     identity = run.identity()
     for name, value in asdict(identity).items():
         if not isinstance(value, str) or not value.strip():
@@ -115,7 +134,7 @@ def _collect(path: Path, run: RunFile) -> Contribution:
             raise UsageError(f"{path} holds no answers yet; run again before publishing")
         raise UsageError(f"{path} is not scored yet; run again, or `python -m bench rescore {path}`")
     kept = premiums.of_run(path, run.manifest())
-    facts = _facts(run, kept)
+    facts = replace(_facts(run, kept), id=run_id(run), badge=badge)
     first = {(cell.task, cell.task_version): cell for cell in reversed(cells)}
     declared = {name: _declared(path, cell) for name, cell in first.items()}
     locked = {file.dataset for file in facts.datasets} - {file.dataset for file in facts.datasets if not file.locked}
@@ -145,12 +164,25 @@ def _collect(path: Path, run: RunFile) -> Contribution:
                     tally.asked,
                 )
             )
-            published[key(cell)] = Published(_without_value(cell), None)
+            published[key(cell)] = Published(_without_value(cell), None, facts.id)
         else:
-            published[key(cell)] = Published(cell, scored)
+            published[key(cell)] = Published(cell, scored, facts.id)
     check_windows(cells, keeping.known(run), path)
+    model = _model(path, run)
     check_writable(identity, facts, stamps, published.values())
-    return Contribution(path, identity, facts, tuple(declared.values()), stamps, published, tuple(withheld), kept)
+    check_writable(identity, model, {}, ())
+    return Contribution(
+        path, identity, facts, tuple(declared.values()), stamps, published, tuple(withheld), kept, model
+    )
+
+
+def _model(path: Path, run: RunFile) -> Facts:
+    """What the run says of its model, nothing where it was recorded before that was kept."""
+    said = run.manifest().get("facts")
+    try:
+        return cards.from_json(said) if said is not None else Facts()
+    except UsageError as error:
+        raise UsageError(f"{path}: {error}") from error
 
 
 def _facts(run: RunFile, kept: Iterable[premiums.Source]) -> RunFacts:
@@ -225,6 +257,11 @@ def _declared(path: Path, cell: Cell) -> TaskFacts:
         raise UsageError(
             f"{path} asks {cell.task}@{cell.task_version!r}; this program has version {task.version} of it"
         )
+    return task_facts(task)
+
+
+def task_facts(task: tasks.Task) -> TaskFacts:
+    """What a snapshot keeps of a task's declaration."""
     return TaskFacts(
         name=task.name,
         version=task.version,

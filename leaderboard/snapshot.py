@@ -11,25 +11,28 @@ import errno
 import os
 import re
 import sqlite3
-import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import portalocker
 
+from bench.cards.facts import Facts
 from bench.premium.records import Premiums
 from bench.records import BenchError, UsageError
 from bench.runfile import Identity
+from leaderboard import copies, digest, history, store
 from leaderboard import premiums as tokens
-from leaderboard import store
-from leaderboard.collect import CellKey, Contribution, Withheld, check_same_items, collect
-from leaderboard.records import Block, Published
-from leaderboard.store import Content, Entry
+from leaderboard.collect import CellKey, Contribution, Withheld, collect
+from leaderboard.copies import sync
+from leaderboard.merging import Older, Stamps, block_of
+from leaderboard.records import Badge, Published
+from leaderboard.store import Content, Entry, Kept, Written
 
 SNAPSHOTS, CURRENT = "snapshots", "current"
 _HASH = re.compile(f"[0-9a-f]{{{store.HASH_LENGTH}}}")
-_TEMPORARY = ".writing-"
+_TEMPORARY = copies.TEMPORARY
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +69,15 @@ class BoardError(BenchError):
     """The board cannot be written or read. The message is one line and names the folder."""
 
 
-def publish(runs: Sequence[Path], board: Path, premiums: Sequence[Path] = ()) -> Info:
+def publish(runs: Sequence[Path], board: Path, premiums: Sequence[Path] = (), badge: Badge = "self_reported") -> Info:
     """Adds the runs to the board and makes the result current; a model that is there already is replaced.
 
-    `premiums` are files of tokenizer premiums, as `tokens` writes them; run files may hold some too.
-    Raises `BenchError`: one line, and the board goes on showing what it did.
+    `premiums` are files of tokenizer premiums, as `tokens` writes them; run files may hold some too. `badge` says how
+    far these results were checked. Raises `BenchError`: one line, and the board goes on showing what it did.
     """
     if not runs and not premiums:
         raise UsageError("no run to publish; name one or more run files")
-    contributions = [collect(path) for path in {path.resolve(): path for path in runs}.values()]
+    contributions = [collect(path, badge) for path in {path.resolve(): path for path in runs}.values()]
     handed_in = [tokens.of_file(path) for path in {path.resolve(): path for path in premiums}.values()]
     counted = tokens.together([*(one for each in contributions for one in each.premiums), *handed_in])
     fresh = _entries(contributions)
@@ -82,7 +85,7 @@ def publish(runs: Sequence[Path], board: Path, premiums: Sequence[Path] = ()) ->
         (board / SNAPSHOTS).mkdir(parents=True, exist_ok=True)
         with _locked(board):
             return _publish(contributions, fresh, counted, board)
-    except OSError as error:
+    except (OSError, sqlite3.Error) as error:
         raise BoardError(_explain(board, error)) from error
 
 
@@ -94,46 +97,63 @@ def _publish(
 ) -> Info:
     _sweep(board)
     before = current(board)
-    old = _read(board, before) if before else Content({}, {}, {})
-    content = replace(_merged(old, contributions, fresh), premiums=tokens.merged(old.premiums, counted))
-    name = store.content_hash(content)
-    path = snapshot_path(board, name)
-    if name != before:  # the current one was just read whole, so it is there
-        _write(content, path, board)
-        _point(board, name)
-    known = store.models(content)
-    return Info(
-        snapshot=name,
-        path=path,
-        changed=name != before,
-        published=tuple(
+    with contextlib.ExitStack() as opened:
+        older = Older(opened.enter_context(contextlib.closing(connect(board, before))) if before else None)
+        with _named(board, before), store.undamaged():
+            content, kept = _merged(older, contributions, fresh, counted)
+            if older.connection is not None and digest.of_database(older.connection) != before:
+                # Merged, its numbers would go on under a new name that vouches for them.
+                raise store.Damaged("holds another content than its name says")
+        copied: list[Path] = []
+        undo = opened.enter_context(contextlib.ExitStack())
+        undo.callback(copies.remove, copied)
+        for each in contributions:
+            copy = copies.keep(each.path, each.facts.id, board)
+            copied += [copy] if copy else []
+        written = write(content, kept, board, before)
+        if written.name != before:
+            point(board, written.name)
+        undo.pop_all()
+        published = tuple(
             PublishedModel(
                 model=identity.model,
-                slug=known[identity].slug,
+                slug=model.slug,
                 revision=identity.revision,
-                cells=sum(each.cell.value is not None for each in entry.cells.values()),
-                languages=len({each.cell.language for each in entry.cells.values() if each.cell.value is not None}),
-                replaced=identity in old.entries,
-                dropped=_dropped(old.entries.get(identity), entry),
+                cells=sum(each.cell.value is not None for each in fresh[identity].cells.values()),
+                languages=len(
+                    {each.cell.language for each in fresh[identity].cells.values() if each.cell.value is not None}
+                ),
+                replaced=identity in older.identities,
+                dropped=older.dropped(identity, fresh[identity]),
             )
-            for identity, entry in sorted(fresh.items(), key=lambda pair: known[pair[0]].slug)
-        ),
+            for identity, model in written.models.items()
+            if identity in fresh
+        )
+    if written.name != before:
+        _record(board, before, written, published)
+    made = store.tokenizers(content.premiums)
+    return Info(
+        snapshot=written.name,
+        path=snapshot_path(board, written.name),
+        changed=written.name != before,
+        published=published,
         withheld=tuple(one for each in contributions for one in each.withheld),
-        models=len(content.entries),
-        cells=sum(len(entry.cells) for entry in content.entries.values()),
-        premiums=tuple(
-            sorted({one.shown_as or one.slug for key, one in store.tokenizers(content).items() if key in counted})
-        ),
+        models=len(written.models),
+        cells=written.cells,
+        premiums=tuple(sorted({one.shown_as or one.slug for key, one in made.items() if key in counted})),
     )
 
 
-def _dropped(old: Entry | None, fresh: Entry) -> int:
-    """How many results of a replaced model are gone, not merely other numbers."""
-    before, now = (
-        {key for key, each in entry.cells.items() if each.cell.value is not None} if entry is not None else set()
-        for entry in (old, fresh)
-    )
-    return len(before - now)
+def _record(board: Path, before: str, written: Written, published: Sequence[PublishedModel]) -> None:
+    at = datetime.now(UTC).isoformat(timespec="seconds")
+    try:
+        history.append(
+            board, history.Entry(at, written.name, before, tuple(each.slug for each in published), written.cells)
+        )
+    except OSError as error:
+        raise BoardError(
+            f"{written.name} is current, but {board / history.HISTORY} could not take it down: {error.strerror}"
+        ) from error
 
 
 def _entries(contributions: Sequence[Contribution]) -> dict[Identity, Entry]:
@@ -144,7 +164,8 @@ def _entries(contributions: Sequence[Contribution]) -> dict[Identity, Entry]:
     made = {}
     for identity, group in by_model.items():
         cells: dict[CellKey, Published] = {}
-        for each in group:
+        ordered = sorted(group, key=lambda each: (each.facts.started, repr(each.facts)))
+        for each in ordered:
             for key, published in each.cells.items():
                 if key in cells and cells[key].cell != published.cell:
                     raise UsageError(
@@ -152,32 +173,29 @@ def _entries(contributions: Sequence[Contribution]) -> dict[Identity, Entry]:
                         f"{key[2]}; publish one of them"
                     )
                 cells[key] = published
-        runs = tuple(sorted((each.facts for each in group), key=lambda facts: (facts.started, repr(facts))))
-        made[identity] = Entry(runs, cells)
+        known = [each.model for each in ordered if each.model != Facts()]
+        made[identity] = Entry(tuple(each.facts for each in ordered), cells, known[-1] if known else Facts())
     return made
 
 
-def _merged(old: Content, contributions: Sequence[Contribution], fresh: dict[Identity, Entry]) -> Content:
-    """The old board with the fresh models in place of their former selves."""
-    entries = {**old.entries, **fresh}
-    tasks = {**old.tasks, **{(task.name, task.version): task for each in contributions for task in each.tasks}}
-    sources = [(str(each.path), each.stamps) for each in contributions]
-    kept = {identity: entry for identity, entry in old.entries.items() if identity not in fresh}
-    used = {_block(key) for entry in kept.values() for key in entry.cells}
-    # What only a replaced model was asked binds nobody: its data may have changed with it.
-    remaining = {place: dict(items) for place, items in old.stamps.items() if place in used}
-    stamps = check_same_items([("the board", remaining), *sources])
-    used |= {_block(key) for entry in fresh.values() for key in entry.cells}
+def _merged(
+    older: Older,
+    contributions: Sequence[Contribution],
+    fresh: dict[Identity, Entry],
+    counted: dict[tokens.Key, Premiums],
+) -> tuple[Content, Kept | None]:
+    """The fresh models with what all models share, and those of the old board that stay."""
+    kept = older.kept(fresh)
+    tasks = {**older.tasks(), **{(task.name, task.version): task for each in contributions for task in each.tasks}}
+    remaining = older.blocks(kept)
+    used = remaining | {block_of(key) for entry in fresh.values() for key in entry.cells}
+    stamps = Stamps(older, remaining, [(str(each.path), each.stamps) for each in contributions], used)
     told = {(place.task, place.version) for place in used}
-    return Content(
-        entries,
-        {name: task for name, task in tasks.items() if name in told},
-        {place: items for place, items in stamps.items() if place in used},
+    before = store.read_premiums(older.connection) if older.connection is not None else {}
+    content = Content(
+        fresh, {name: task for name, task in tasks.items() if name in told}, stamps, tokens.merged(before, counted)
     )
-
-
-def _block(key: CellKey) -> Block:
-    return Block(*key[:4])
+    return content, kept
 
 
 def current(board: Path) -> str:
@@ -224,59 +242,47 @@ def connect(board: Path, name: str) -> sqlite3.Connection:
     return connection
 
 
-def _read(board: Path, name: str) -> Content:
+@contextlib.contextmanager
+def _named(board: Path, name: str) -> Iterator[None]:
+    """One line for a snapshot that is damaged, with a way to go on."""
     try:
-        with contextlib.closing(connect(board, name)) as connection:
-            content = store.read(connection)
-            found = store.content_hash(content)
-    except (sqlite3.Error, zlib.error, ValueError, TypeError, KeyError, IndexError) as error:
-        raise BoardError(
-            f"the snapshot {snapshot_path(board, name)} is damaged ({error}); publish all runs to a new board"
-        ) from error
-    if found != name:
-        # Merged, its numbers would go on under a new name that vouches for them.
-        raise BoardError(
-            f"the snapshot {snapshot_path(board, name)} holds another content than its name says; {_way_out(board)}"
-        )
-    return content
+        yield
+    except store.Damaged as error:
+        raise BoardError(f"the snapshot {snapshot_path(board, name)} {error}; {_way_out(board)}") from error
 
 
-def _write(content: Content, path: Path, board: Path) -> None:
-    temporary = path.with_name(f"{_TEMPORARY}{os.getpid()}")
+def write(content: Content, kept: Kept | None, board: Path, before: str) -> Written:
+    """Writes the snapshot under its name, unless it is the one that is current."""
+    temporary = board / SNAPSHOTS / f"{_TEMPORARY}{os.getpid()}"
     try:
-        store.write(content, temporary)
-        _sync(temporary)
-        temporary.chmod(0o444)
-        temporary.rename(path)
-        _sync(path.parent)
-    except sqlite3.Error as error:
-        raise BoardError(_explain(board, error)) from error
+        with _named(board, before):
+            written = store.write(content, temporary, kept)
+        if written.name != before:
+            path = snapshot_path(board, written.name)
+            sync(temporary)
+            temporary.chmod(0o444)
+            temporary.rename(path)
+            sync(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+    return written
 
 
-def _point(board: Path, name: str) -> None:
+def point(board: Path, name: str) -> None:
+    """Makes a snapshot the current one. Raises `OSError`; the old one is current then."""
     temporary = board / f"{_TEMPORARY}{os.getpid()}"
     try:
         temporary.write_text(f"{name}\n", encoding="ascii")
-        _sync(temporary)
+        sync(temporary)
         temporary.replace(board / CURRENT)
-        _sync(board)
+        sync(board)
     finally:
         temporary.unlink(missing_ok=True)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _sweep(board: Path) -> None:
     """Removes what a killed publish left unfinished; the lock says that no other is at work."""
-    for folder in (board, board / SNAPSHOTS):
+    for folder in (board, board / SNAPSHOTS, board / copies.RUNS):
         for left in folder.glob(f"{_TEMPORARY}*"):
             left.unlink(missing_ok=True)
 

@@ -63,8 +63,8 @@ def test_premiums_come_from_runs_and_from_files_alike(tmp_path: Path) -> None:
     info = publish([run(tmp_path, GOOD)], board, [file(tmp_path, OTHER)])
     assert info.premiums == ("hf-maker-good-ntrex-from-eng", "tiktoken-other-ntrex-from-eng")
     with snapshot.connect(board, info.snapshot) as connection:
-        read = store.read(connection)
-    assert {name: in_order(each) for (name, *_), each in read.premiums.items()} == {
+        read = store.read_premiums(connection)
+    assert {name: in_order(each) for (name, *_), each in read.items()} == {
         "hf:maker/good": in_order(GOOD),
         "tiktoken:other": in_order(OTHER),
     }

@@ -346,7 +346,7 @@ def test_a_board_that_breaks_is_a_503_and_comes_back(tmp_path: Path) -> None:
             assert "Traceback" not in answer.get_data(as_text=True)
     info.path.write_bytes(whole)
     with sqlite3.connect(info.path) as connection:
-        connection.execute("UPDATE cells SET reasons = 'no JSON'")
+        connection.execute("UPDATE texts SET text = 'no JSON'")
     connection.close()
     assert visitor.get("/tasks/sib200").status_code == 503
     info.path.write_bytes(whole)
@@ -364,7 +364,7 @@ def test_no_board_is_one_clear_line(tmp_path: Path) -> None:
 def test_a_snapshot_cannot_be_written_through_the_site(board: Path) -> None:
     connection = snapshot.connect(board, snapshot.current(board))
     with pytest.raises(sqlite3.OperationalError, match="readonly"):
-        connection.execute("DELETE FROM cells")
+        connection.execute("DELETE FROM results")
     connection.close()
 
 

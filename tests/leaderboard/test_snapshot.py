@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -9,6 +10,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +21,8 @@ import kernels
 import tasks
 from bench.records import BenchError, Cell, UsageError
 from bench.runfile import Identity, RunFile
-from leaderboard import arrays, snapshot, store
+from leaderboard import arrays, copies, history, snapshot, store
+from leaderboard.records import Scored
 from leaderboard.snapshot import Info, connect, current, publish, snapshot_path
 from tasks import Variety
 from tests.leaderboard.conftest import LANGUAGES, Scripted, knows, run_sib200, sentences
@@ -53,38 +56,44 @@ def test_another_content_gives_another_hash(tmp_path: Path) -> None:
     assert one.snapshot != other.snapshot
 
 
+def scores(board: Path) -> Iterator[tuple[Cell, Scored]]:
+    """Every cell of the current snapshot that has scores, with them."""
+    with contextlib.closing(connect(board, current(board))) as connection:
+        for row in connection.execute("SELECT * FROM cells WHERE value IS NOT NULL"):
+            cell = store.cell_of(row)
+            way = (cell.task, cell.task_version, cell.metric, cell.mode, cell.prompt_language, cell.shots)
+            yield cell, store.scores(connection, row["model_id"], way)[cell.language, cell.variety]
+
+
 def test_scores_in_the_snapshot_give_every_value_again(board: Path) -> None:
     found = 0
-    with connect(board, current(board)) as connection:
-        content = store.read(connection)
-    for entry in content.entries.values():
-        for published in entry.cells.values():
-            if published.scored is not None:
-                there = arrays.present(published.scored)
-                sums = published.scored.statistics[there].astype(np.int64).sum(axis=0, keepdims=True)
-                (value,) = kernels.metric(published.cell.metric).from_statistics(sums)
-                assert value == pytest.approx(published.cell.value, rel=1e-12)
-                assert there.sum() == published.cell.n
-                found += 1
+    for cell, scored in scores(board):
+        there = arrays.present(scored)
+        sums = scored.statistics[there].astype(np.int64).sum(axis=0, keepdims=True)
+        (value,) = kernels.metric(cell.metric).from_statistics(sums)
+        assert value == pytest.approx(cell.value, rel=1e-12)
+        assert there.sum() == cell.n
+        found += 1
     assert found > 20
 
 
-def test_models_share_items_and_a_shorter_run_is_masked(tmp_path: Path) -> None:
-    long = run_sib200(tmp_path / "a.run.db", Scripted("hf:a", knows(5)), [sentences("yor_Latn", 40)])
-    short = run_sib200(tmp_path / "b.run.db", Scripted("hf:b", knows(5)), [sentences("yor_Latn", 25)])
-    publish([short], tmp_path / "board")
-    publish([long], tmp_path / "board")
-    with connect(tmp_path / "board", current(tmp_path / "board")) as connection:
-        content = store.read(connection)
-    (items,) = [store.items_of(stamps) for stamps in content.stamps.values()]
-    assert len(items.ids) == 40 and list(items.ids) == sorted(items.ids)
-    counted = {
-        identity.model: int(arrays.present(published.scored).sum())
-        for identity, entry in content.entries.items()
-        for published in entry.cells.values()
-        if published.scored is not None
+@pytest.mark.parametrize("first", [40, 25])
+def test_models_share_items_and_a_shorter_run_is_masked(tmp_path: Path, first: int) -> None:
+    runs = {
+        count: run_sib200(
+            tmp_path / f"{count}.run.db", Scripted(f"hf:{count}", knows(5)), [sentences("yor_Latn", count)]
+        )
+        for count in (40, 25)
     }
-    assert counted == {"hf:a": 40, "hf:b": 25}
+    publish([runs.pop(first)], tmp_path / "board")
+    publish(list(runs.values()), tmp_path / "board")
+    found = {cell.model: scored for cell, scored in scores(tmp_path / "board")}
+    assert found["hf:40"].items == found["hf:25"].items == tuple(sorted(map(str, range(40))))
+    assert {name: int(arrays.present(each).sum()) for name, each in found.items()} == {"hf:40": 40, "hf:25": 25}
+    missing = {
+        item for item, there in zip(found["hf:25"].items, arrays.present(found["hf:25"]), strict=True) if not there
+    }
+    assert missing == set(map(str, range(25, 40)))
 
 
 def test_a_model_published_again_is_replaced_and_others_stay(tmp_path: Path) -> None:
@@ -144,7 +153,7 @@ def test_the_command_line_of_a_run_is_not_published(board: Path) -> None:
     assert b"in-the-command-line" not in snapshot_path(board, current(board)).read_bytes()
 
 
-@pytest.mark.parametrize("place", ["snapshot._sync", "snapshot._point"])
+@pytest.mark.parametrize("place", ["snapshot.sync", "snapshot.point", "copies.sync", "store.write"])
 def test_a_publish_killed_before_its_rename_leaves_the_old_snapshot(tmp_path: Path, place: str) -> None:
     board = tmp_path / "board"
     old = run_sib200(tmp_path / "1.run.db", Scripted("hf:a", knows(3)), [sentences("yor_Latn")])
@@ -153,7 +162,7 @@ def test_a_publish_killed_before_its_rename_leaves_the_old_snapshot(tmp_path: Pa
     program = f"""
 import os, signal
 from pathlib import Path
-from leaderboard import snapshot
+from leaderboard import copies, snapshot, store
 def kill(*arguments): os.kill(os.getpid(), signal.SIGKILL)
 {place} = kill
 snapshot.publish([Path({str(new)!r})], Path({str(board)!r}))
@@ -162,6 +171,7 @@ snapshot.publish([Path({str(new)!r})], Path({str(board)!r}))
     assert killed.returncode == -signal.SIGKILL
     assert current(board) == before
     assert [cell.model for cell in cells(board)] == ["hf:a"]
+    assert len(history.read(board)) == 1
     publish([new], board)
     assert {cell.model for cell in cells(board)} == {"hf:a", "hf:b"}
     assert not list(board.rglob(".writing-*"))
@@ -311,9 +321,11 @@ def test_an_edited_snapshot_is_not_merged(tmp_path: Path) -> None:
     info = publish([one], tmp_path / "board")
     info.path.chmod(0o644)
     with sqlite3.connect(info.path) as connection:
-        connection.execute("UPDATE cells SET value = 0.99")
+        connection.execute("UPDATE results SET value = 0.99")
     connection.close()
-    with pytest.raises(snapshot.BoardError, match="holds another content than its name says; publish all runs to a"):
+    with pytest.raises(
+        snapshot.BoardError, match="holds another content than its name says .*; publish all runs"
+    ):
         publish([two], tmp_path / "board")
 
 
@@ -329,9 +341,9 @@ def test_a_snapshot_of_another_format_is_one_clear_line(tmp_path: Path) -> None:
     info = publish([run], tmp_path / "board")
     info.path.chmod(0o644)
     with sqlite3.connect(info.path) as connection:
-        connection.execute("PRAGMA user_version = 2")
+        connection.execute("PRAGMA user_version = 3")
     connection.close()
-    with pytest.raises(snapshot.BoardError, match="is no snapshot of format 3; publish the runs to a new board") as no:
+    with pytest.raises(snapshot.BoardError, match="is no snapshot of format 4; publish the runs to a new board") as no:
         publish([run], tmp_path / "board")
     assert "\n" not in str(no.value)
 
@@ -349,9 +361,11 @@ def test_a_board_that_points_nowhere_names_a_way_out(tmp_path: Path, content: by
 def test_publishing_the_same_again_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = run_sib200(tmp_path / "1.run.db", Scripted("hf:a", knows(3)), [sentences("yor_Latn")])
     publish([run], tmp_path / "board")
-    monkeypatch.setattr(snapshot, "_sync", lambda path: pytest.fail("wrote"))
-    monkeypatch.setattr(store, "write", lambda *arguments: pytest.fail("wrote"))
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "board").rglob("*") if path.is_file()}
+    for place in (snapshot, copies):
+        monkeypatch.setattr(place, "sync", lambda path: pytest.fail("wrote"))
     assert not publish([run], tmp_path / "board").changed
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "board").rglob("*") if path.is_file()} == before
 
 
 def test_a_name_that_looks_like_another_models_address_gets_its_own(tmp_path: Path) -> None:
