@@ -88,6 +88,8 @@ def create_app(board: str | Path) -> Flask:
             raise RequestURITooLarge(_("The address is too long."))
         if not request.path.isprintable():  # a NUL, a line break, what is no UTF-8 at all
             raise Missing(_("Nothing has that address."))
+        if any(byte < 0x20 for byte in request.query_string):  # no server hands these on, and no header may hold them
+            raise Wrong(_("The address has characters that no address may have."))
 
     @app.after_request
     def secure(answer: Response) -> Response:
@@ -225,10 +227,12 @@ def _errors(app: Flask) -> None:
 def _without_slash(app: Flask) -> str:
     """The page that was meant by its address with a slash behind it; empty where there is none."""
     path = request.path.rstrip("/")
-    adapter = app.create_url_adapter(request)
-    if path == request.path or adapter is None:
+    if path == request.path:
         return ""
     try:
+        adapter = app.create_url_adapter(request)
+        if adapter is None:
+            return ""
         adapter.match(path, method="GET")
     except HTTPException:
         return ""

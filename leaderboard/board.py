@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
-import json
 import sqlite3
 import zlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -14,10 +14,8 @@ from typing import Self
 
 from bench.premium.records import Premium, Premiums
 from bench.records import Cell
-from bench.summary import TOO_FEW_ITEMS
-from leaderboard import arrays, grid, premiums, snapshot, standings, store
-from leaderboard.efficiency import GENERAL_REASONS
-from leaderboard.grid import NOT_COUNTED, Sheet, Way
+from leaderboard import grid, premiums, snapshot, standings, store
+from leaderboard.grid import Sheet, Way
 from leaderboard.invalidations import Invalidation
 from leaderboard.invalidations import of as invalidation_of
 from leaderboard.records import (
@@ -164,7 +162,7 @@ class Board:
         names, badges = self.model_names(), self.badges()
         rows = self._connection.execute(f"SELECT * FROM cells WHERE {where}", values)  # noqa: S608 - never a visitor's words
         for row in rows:
-            cell, run = store.cell_of(row), store.run_of(row)
+            cell, run = store.cell_of(row), row["run"]
             invalid = self.why_invalid(cell.task, cell.task_version)
             yield Result(names[row["model_id"]], cell, run, badges.get(run, "self_reported"), invalid)
 
@@ -174,18 +172,9 @@ class Board:
 
     def scores(self, slug: str, way: Way) -> dict[tuple[str, str], Scored]:
         """A model's scores in one way of a task, by language and variety."""
-        rows = self._connection.execute(
-            "SELECT cells.language, cells.variety, scores.width, scores.statistics FROM cells"
-            " JOIN scores ON scores.cell = cells.id WHERE model_id = (SELECT id FROM models WHERE slug = ?)"
-            " AND (task, task_version, metric, mode, prompt_language, shots) = (?, ?, ?, ?, ?, ?)",
-            (slug, way.task, way.version, way.metric, way.mode, way.prompt_language, way.shots),
-        )
-        made = {}
-        for row in rows:
-            items = self.items(Block(way.task, way.version, row["language"], row["variety"]))
-            stored = zlib.decompress(row["statistics"])
-            made[row["language"], row["variety"]] = arrays.from_bytes(stored, items.ids, row["width"])
-        return made
+        row = self._connection.execute("SELECT id FROM models WHERE slug = ?", (slug,)).fetchone()
+        wanted = (way.task, way.version, way.metric, way.mode, way.prompt_language, way.shots)
+        return store.scores(self._connection, row["id"], wanted) if row else {}
 
     def items(self, block: Block) -> Items:
         """The items of a task in a language."""
@@ -234,12 +223,7 @@ class Board:
 
     def counts(self) -> dict[str, Count]:
         """How many numbers that count there are of each language that has any, in headline metrics."""
-        # `aggregate.counts` in SQL: a page must not read every cell of the board.
-        rows = self._connection.execute(
-            "SELECT language, sum(NOT floor), sum(floor) FROM cells WHERE headline AND value IS NOT NULL"
-            " AND normalised IS NOT NULL AND n >= ? AND rank NOT IN (SELECT value FROM json_each(?)) GROUP BY language",
-            (TOO_FEW_ITEMS, json.dumps(sorted(NOT_COUNTED))),
-        )
+        rows = self._connection.execute("SELECT * FROM counts WHERE cells + floor_cells")
         return {row[0]: Count(*row) for row in rows}
 
     def cells_of_language(self, code: str) -> Iterator[tuple[int, Cell]]:
@@ -284,18 +268,16 @@ class Board:
 
     def without_energy(self, *, model: str | None = None, language: str | None = None) -> list[Unmeasured]:
         """Which headline cells have no energy, and why: those of one model or language where one is named."""
-        said = ", ".join(f"json_extract(shared, '$.reasons.{name}')" for name in GENERAL_REASONS)
         rows = self._connection.execute(
-            f"SELECT DISTINCT model_id, task, task_version, language, coalesce({said}, 'not_stated') FROM cells"  # noqa: S608 - as below
-            " WHERE headline AND energy_provenance = 'none' AND language = coalesce(?, language)"
-            " AND model_id IN (SELECT id FROM models WHERE slug = coalesce(?, slug))",
-            (language, model),
+            "SELECT DISTINCT model_id, task, version, value, reason FROM without_energy, json_each(languages)"
+            " WHERE value = coalesce(?, value) AND (? IS NULL OR model_id = (SELECT id FROM models WHERE slug = ?))",
+            (language, model, model),
         )
         return [Unmeasured(*row) for row in rows]
 
     def languages(self) -> list[str]:
         """The codes of all languages that have cells."""
-        return [code for (code,) in self._connection.execute("SELECT DISTINCT language FROM cells")]
+        return [code for (code,) in self._connection.execute("SELECT language FROM counts")]
 
     def tokenizers(self) -> dict[int, Tokenizer]:
         """Every tokenizer that stands for itself by its number, in the order of their slugs."""
@@ -366,9 +348,9 @@ class Board:
 
 @functools.lru_cache(maxsize=2)
 def _sheets(folder: Path, name: str) -> tuple[Sheet, ...]:
-    with Board.open(folder, name) as board:
-        declared = {(task.name, task.version): task.languages for task in board.tasks()}
-        return grid.sheets(board._cells("headline"), declared, {})
+    with contextlib.closing(snapshot.connect(folder, name)) as connection:
+        rows = connection.execute("SELECT facts, normalised, error, items FROM sheets ORDER BY rowid")
+        return tuple(grid.unpacked(facts, *map(zlib.decompress, arrays)) for facts, *arrays in rows)
 
 
 @functools.lru_cache(maxsize=8)

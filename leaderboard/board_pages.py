@@ -193,7 +193,7 @@ def page(board: Board, asked: Asked) -> BoardPage:
         tasks=own[0].tasks if own else 0,
         languages=_languages(sheets, group, narrowed) if own else 0,
         cells=own[0].cells if own else 0,
-        empty=_empty(narrowed, bool(own), bool(models)),
+        empty=_empty(narrowed, any(one.covered for one in own), bool(models)),
     )
 
 

@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,7 @@ WIDTH_95 = 2 * 1.959963984540054
 """A 95 % interval is so many standard errors wide."""
 
 Floats = NDArray[np.float64]
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -167,9 +169,14 @@ class Correlation:
         """Whether more models would not be heeded."""
         return len(self._found) >= self.MODELS
 
+    @classmethod
+    def some(cls, languages: Sequence[Value]) -> Sequence[Value]:
+        """Those of a model's languages that are worth looking at, spread over all."""
+        return languages[:: max(1, len(languages) // cls.LANGUAGES)]
+
     def add(self, values: Sequence[Mapping[str, float]]) -> None:
         """Takes one model's score of each item or passage, language by language."""
-        columns = [own for own in values if len(own) > 1][:: max(1, len(values) // self.LANGUAGES)]
+        columns = [own for own in values if len(own) > 1]
         units = sorted({unit for own in columns for unit in own})
         if self.full or len(columns) < 2:
             return
@@ -233,26 +240,3 @@ def unpacked(facts: str, normalised: bytes, error: bytes, items: bytes) -> Sheet
         shared=known["shared"],
         bottom=known["bottom"],
     )
-
-
-def sheets(
-    cells: Iterable[tuple[int, Cell]],
-    declared: Mapping[tuple[str, str], Collection[str]],
-    shared: Mapping[Way, float],
-) -> tuple[Sheet, ...]:
-    """Every sheet of a board from its headline cells, each with its model's number.
-
-    `declared` maps a task and version to all of its languages; a way that `shared` lacks is taken to ask the same in
-    all languages, which gives the widest intervals.
-    """
-    groups: dict[Way, dict[int, list[Cell]]] = {}
-    for number, cell in cells:
-        if cell.headline:
-            groups.setdefault(way_of(cell), {}).setdefault(number, []).append(cell)
-    made = []
-    for way, own in sorted(groups.items()):
-        builder = Builder(way, declared[way.task, way.version])
-        for number in sorted(own):
-            builder.add(number, own[number])
-        made.append(builder.sheet(shared.get(way, 1.0)))
-    return tuple(made)

@@ -159,7 +159,8 @@ class Mean:
     `languages` counts those averaged, `declared` all those of the task, `too_few` those with too few items and
     `flawed` those whose data are flawed (`why_flawed`), both shown and not counted, `missing` those without a number,
     mostly for `why_missing`. `incomplete` counts the languages averaged in which requests failed or were skipped.
-    `reason` says why it is not ranked; empty where it may be.
+    `reason` says why it is not ranked; empty where it may be. `low` to `high` is the 95 % interval of `normalised`,
+    `first` to `last` the ranks that the model may have among `peers` ranked ones.
     """
 
     model: str
@@ -185,6 +186,11 @@ class Mean:
     why_flawed: str
     incomplete: int
     reason: str
+    low: float | None = None
+    high: float | None = None
+    first: int | None = None
+    last: int | None = None
+    peers: int = 0
 
 
 @dataclass(frozen=True, slots=True)

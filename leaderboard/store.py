@@ -142,6 +142,7 @@ INDEXES = (
     "CREATE INDEX results_by_task ON results (task, task_version, language, variety, model_id) WHERE headline",
     "CREATE INDEX results_with_energy ON results (language, task) WHERE headline AND energy_provenance != 'none'",
     "CREATE INDEX means_by_task ON means (task)",
+    "CREATE INDEX without_energy_by_model ON without_energy (model_id)",
     "CREATE INDEX premiums_by_language ON premiums (language)",
 )
 
@@ -245,7 +246,7 @@ class _Writer:
         self._texts: dict[str, int] = {}
         self._ids = _Ids(connection)
         self._before = _Ids(kept.connection) if kept else None
-        self._derived: Sequence[Derived] = derived.consumers(content.tasks)
+        self._derived: Sequence[Derived] = derived.consumers(content.tasks, self._ids.clusters)
 
     def write(self) -> Written:
         """Fills the tables. The caller commits."""
@@ -373,6 +374,16 @@ class _Ids:
         self._connection = connection
         self._known: dict[Block, tuple[str, ...]] = {}
         self._lists: dict[bytes, tuple[str, ...]] = {}
+        self._drawn: dict[bytes, tuple[str, ...]] = {}
+
+    def clusters(self, place: Block) -> tuple[str, ...]:
+        """The passage of each item of a block, empty where it has none."""
+        (stored,) = self._connection.execute(
+            "SELECT clusters FROM items WHERE (task, version, language, variety) = (?, ?, ?, ?)", astuple(place)
+        ).fetchone()
+        if stored not in self._drawn:
+            self._drawn[stored] = tuple(json.loads(zlib.decompress(stored)))
+        return self._drawn[stored]
 
     def __call__(self, place: Block) -> tuple[str, ...]:
         if place not in self._known:

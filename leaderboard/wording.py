@@ -298,6 +298,11 @@ def _elsewhere(cell: Cell) -> list[str]:
     return said
 
 
+def said(text: str) -> str:
+    """A text of the program that is no literal where it is shown, as those which `leaderboard.catalogues` lists."""
+    return str(_(text)) if text else ""
+
+
 def percent(value: float) -> str:
     """A share in percent; what is over nothing is never shown as 0.0 %."""
     shown = f"{value:.1%}"

@@ -16,6 +16,7 @@ from babel.messages.pofile import read_po, write_po
 from flask.testing import FlaskClient
 from jinja2 import Environment, nodes
 
+import languages
 import tasks
 from leaderboard import catalogues, translation
 from leaderboard.app import create_app
@@ -154,7 +155,9 @@ def test_arabic_has_six_forms(tmp_path: Path) -> None:
 # The templates
 
 _BLOCK = re.compile(r"\{%-?\s*trans\b.*?\{%-?\s*endtrans\s*-?%\}", re.DOTALL)
+_PLURAL = re.compile(r"\{%-?\s*trans\b([^%]*)%\}(?:(?!endtrans).)*?\{%-?\s*pluralize\s*(\w*)", re.DOTALL)
 _CODE = re.compile(r"\{#.*?#\}|\{%.*?%\}|\{\{.*?\}\}", re.DOTALL)
+_WORD = re.compile(r"(?<![\w.-])[a-z]+(?![\w-])")
 _LETTERS = re.compile(r"[^\W\d_]{2,}")
 _NAMES = frozenset({"kJ", "Wh", "kWh", "GB", "MB", "kB", "JSON", "CSV", "Parquet", "SHA"})
 """Units and names that every language writes like that."""
@@ -223,6 +226,10 @@ def strings(source: str, environment: Environment) -> Iterator[str]:
         constant = bool(call.args) and isinstance(call.args[0], nodes.Const)
         if isinstance(call.node, nodes.Name) and call.node.name in {"_", "gettext", "ngettext"} and not constant:
             yield f"a message that is no constant in line {call.lineno}"
+    for given, chosen_by in _PLURAL.findall(source):
+        number = chosen_by or given.split("=")[0].strip()
+        if number != "n" or re.search(r"\bn *= *[^,]*format\(", given):
+            yield f"a plural form chosen by {number}: the number itself has to be called n"
 
 
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
@@ -255,7 +262,16 @@ def test_messages_and_data_are_no_such_texts() -> None:
     assert not untranslated(source)
 
 
-@pytest.mark.parametrize("source", ['{{ "a" if x else "Not there" }}', '{{ x or "none yet" }}', "{{ _(reason) }}"])
+@pytest.mark.parametrize(
+    "source",
+    [
+        '{{ "a" if x else "Not there" }}',
+        '{{ x or "none yet" }}',
+        "{{ _(reason) }}",
+        '{% trans n="{:,}".format(x) %}{{ n }} model{% pluralize %}{{ n }} models{% endtrans %}',
+        "{% trans x=name, n=1 %}{{ x }}: {{ n }} model{% pluralize %}{{ x }}: {{ n }} models{% endtrans %}",
+    ],
+)
 def test_a_string_that_is_no_message_is_found(source: str) -> None:
     environment = Environment(extensions=["jinja2.ext.i18n"], autoescape=True)
     assert list(strings(source, environment))
@@ -336,16 +352,16 @@ def outside(html: str) -> str:
 
 
 def test_every_page_says_what_it_says_in_messages(pseudo: FlaskClient) -> None:
-    titles = sorted((task.title for task in tasks.all_tasks()), key=len, reverse=True)
+    names = {tasks.get(name).title for name in tasks.all_tasks()}
+    names |= {name for one in languages.all_languages() for name in (one.name, one.family) if name}
+    data = re.compile("|".join(map(re.escape, sorted(names, key=len, reverse=True))))
     faults: dict[str, list[str]] = {}
     for stop in chosen(pseudo):
         answer = pseudo.get(f"/{PSEUDO}{stop.path}")
         assert answer.status_code == 200, stop.path
         rest = outside(answer.text)
-        for title in titles:
-            rest = rest.replace(title, " ")
         for line in rest.splitlines():
-            if found := COMMON.intersection(re.findall(r"[a-z]+", line.lower())):
+            if found := COMMON.intersection(_WORD.findall(data.sub(" ", line).lower())):
                 faults.setdefault(stop.page.template, []).append(f"{sorted(found)}: {' '.join(line.split())[:100]}")
     assert not {name: sorted(set(lines))[:5] for name, lines in faults.items()}
 
@@ -353,7 +369,7 @@ def test_every_page_says_what_it_says_in_messages(pseudo: FlaskClient) -> None:
 def test_an_error_page_speaks_the_language_too(pseudo: FlaskClient) -> None:
     page = pseudo.get(f"/{PSEUDO}/models/nobody").text
     assert f"{OPEN}No model on this board has that address.{CLOSE}" in page
-    assert not COMMON.intersection(re.findall("[a-z]+", outside(page).lower()))
+    assert not COMMON.intersection(_WORD.findall(outside(page).lower()))
 
 
 def test_data_are_the_same_in_every_language(pseudo: FlaskClient) -> None:

@@ -59,7 +59,9 @@ def nothing_came(desk: Place) -> bool:
 @pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: path.name)
 def test_no_template_has_code_or_style_in_it(template: Path) -> None:
     text = template.read_text("utf-8")
-    assert not re.search(r"<script|<style|\sstyle=|\son[a-z]+=|javascript:|[^"'\s]\s*\|\s*safe\b|Markup\(", text, re.IGNORECASE)
+    # A string of the template's own may be marked as safe, and nothing else.
+    bad = r"<script|<style|\sstyle=|\son[a-z]+=|javascript:|[^\"\s]\s*\|\s*safe\b|Markup\("
+    assert not re.search(bad, text, re.IGNORECASE)
     assert "autoescape" not in text
 
 
