@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import multiprocessing
 import resource
 import shutil
 import tempfile
@@ -19,6 +20,7 @@ import time
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -150,8 +152,8 @@ class World:
                 n=answered[number],
                 ci_low=low[number],
                 ci_high=high[number],
-                mode="letter" if plan.metric.binary else "text",
-                prompt_language="eng_Latn",
+                mode="generate",
+                prompt_language="english",
                 shots=0,
                 errors=count - answered[number],
                 truncated=0,
@@ -230,23 +232,47 @@ def _estimates(
 
 
 class _Entries(Mapping[Identity, Entry]):
-    """Each model is made when it is asked for."""
+    """Each model is made when it is asked for, and the next ones meanwhile in a process of its own."""
 
     def __init__(self, world: World, fresh: list[Identity]) -> None:
-        self._world = world
-        self._fresh = dict.fromkeys(fresh)
+        self._order = [identity for identity in store.slugs(world.people) if identity in set(fresh)]
+        self._place = {identity: place for place, identity in enumerate(self._order)}
+        self._made: dict[int, Future[Entry]] = {}
+        # The process gets the world by being forked from this one.
+        self._maker = ProcessPoolExecutor(
+            1, multiprocessing.get_context("fork"), initializer=_remember, initargs=(world,)
+        )
 
     def __getitem__(self, identity: Identity) -> Entry:
-        return self._world.entry(identity)
+        place = self._place[identity]
+        for number in range(place, min(place + AHEAD, len(self._order))):
+            if number not in self._made:
+                self._made[number] = self._maker.submit(_entry, self._order[number])
+        made = self._made.pop(place).result()
+        if place == len(self._order) - 1:
+            self._maker.shutdown()
+        return made
 
     def __contains__(self, identity: object) -> bool:
-        return identity in self._fresh
+        return identity in self._place
 
     def __iter__(self) -> Iterator[Identity]:
-        return iter(self._fresh)
+        return iter(self._order)
 
     def __len__(self) -> int:
-        return len(self._fresh)
+        return len(self._order)
+
+
+AHEAD = 3
+_known: list[World] = []
+
+
+def _remember(world: World) -> None:
+    _known[:] = [world]
+
+
+def _entry(identity: Identity) -> Entry:
+    return _known[0].entry(identity)
 
 
 class _Stamps(Mapping[Block, Mapping[str, Stamp]]):

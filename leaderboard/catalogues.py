@@ -16,7 +16,10 @@ from babel.messages.catalog import Catalog
 from babel.messages.extract import DEFAULT_KEYWORDS, extract_from_dir
 from babel.messages.frontend import parse_mapping_cfg
 from babel.messages.pofile import read_po, write_po
+from werkzeug.exceptions import default_exceptions
 
+import languages
+import tasks
 from bench.energy import reasons as energy
 from bench.premium import reasons as premium
 from leaderboard import wording
@@ -41,6 +44,7 @@ msgstr ""
 
 """
 _WIDTH = 110
+_STATUSES = (400, 401, 403, 404, 405, 409, 413, 415, 429, 500, 503)
 
 # Babel has the forms for 11 to 99 and for the rest of Arabic the other way round than every tool of translators.
 _PLURALS = {
@@ -57,6 +61,10 @@ def unwritten() -> Iterator[tuple[str, str]]:
         yield text.removeprefix(wording.UNRANKED).removeprefix(wording.UNCOUNTED), f"reason {code}"
     for meanings in (energy.MEANINGS, premium.MISSING, FLAWS, REASONS):
         yield from ((text, f"reason {code}") for code, text in meanings.items())
+    declared = tasks.all_tasks().values()
+    yield from ((text, "area or vertical of tasks") for task in declared for text in (task.area, task.vertical) if text)
+    yield from ((one.macroarea, "part of the world") for one in languages.all_languages() if one.macroarea)
+    yield from ((default_exceptions[status]().name, f"answer {status}") for status in _STATUSES)
 
 
 def template(locale: str | None = None) -> Catalog:

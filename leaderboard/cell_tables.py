@@ -166,8 +166,9 @@ def ordered(lines: Iterable[Line]) -> tuple[Line, ...]:
 
 
 def top(table: CellTable, rows: int) -> CellTable:
-    """The first rows of a table, with a third as many floors, and at least one."""
-    return replace(table, models=table.models[:rows], floors=table.floors[: max(1, rows // 3)])
+    """The first rows of a table, with a third as many of the floors that were run, and at least one."""
+    floors = [line for line in table.floors if line.cell is not None]
+    return replace(table, models=table.models[:rows], floors=tuple(floors[: max(1, rows // 3)]))
 
 
 def paged(found: Sequence[CellTable], asked: Asked) -> tuple[tuple[CellTable, ...], Part]:

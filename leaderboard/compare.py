@@ -23,8 +23,8 @@ from leaderboard.site import Site
 
 MOST = 4
 """So many models are compared at once."""
-TASKS_TESTED = 8
-"""So many tasks are compared at once; the others a link away."""
+TESTED, LEAST_TESTED = 6, 2
+"""So many times a system is held against the baseline in a task, and in so many tasks at least; others a link away."""
 ROWS = 60
 OFFERED = 1000
 """So many models are offered while somebody writes a name."""
@@ -144,7 +144,7 @@ def page(board: Board, asked: Asked) -> ComparePage:
         return empty
     ways = common(board, [numbers[slug] for slug in slugs])
     shown = _shown(ways, asked)
-    tested = list(ways)[:TASKS_TESTED]
+    tested = list(ways)[: max(LEAST_TESTED, TESTED // (len(slugs) - 1))]
     if shown is not None and shown not in tested:
         tested = [*tested[:-1], shown]
     sides: dict[tuple[str, Way], Side] = {}
@@ -336,15 +336,17 @@ def signed(value: float | None, metric: str) -> str:
 def verdict(one: Difference, metric: str) -> str:
     """What a difference comes to, in words."""
     if one.verdict == "better":
-        return _("better than the baseline")
-    if one.verdict == "worse":
-        return _("worse than the baseline")
-    if one.verdict == "not_separable" and one.detectable is not None:
+        said = _("better than the baseline")
+    elif one.verdict == "worse":
+        said = _("worse than the baseline")
+    elif one.verdict == "not_separable" and one.detectable is not None:
         shown = signed(one.detectable, metric).lstrip("+")
-        return _("cannot be told apart: the data could have shown a difference of %(points)s", points=shown)
-    if one.verdict == "not_separable":
-        return _("cannot be told apart")
-    return _("not comparable: %(reason)s", reason=pairing(one.reason))
+        said = _("cannot be told apart: the data could have shown a difference of %(points)s", points=shown)
+    elif one.verdict == "not_separable":
+        said = _("cannot be told apart")
+    else:
+        said = _("not comparable: %(reason)s", reason=pairing(one.reason))
+    return str(said)
 
 
 @dataclass(frozen=True, slots=True)

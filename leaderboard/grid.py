@@ -158,7 +158,7 @@ class Correlation:
     the passages are what is drawn.
     """
 
-    MODELS, LANGUAGES = 12, 40
+    MODELS, LANGUAGES = 6, 24
     """More of either make it slower and hardly sharper."""
 
     def __init__(self) -> None:

@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+import contextlib
+import logging
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from flask_babel import gettext as _
+
+from bench.records import BenchError
+from leaderboard import history, snapshot
 from leaderboard.asking import Asked, Part
 from leaderboard.board import Board, ModelName
+from leaderboard.history import Change, Difference, Entry
+from leaderboard.problems import Missing
 from leaderboard.site import Site
 from leaderboard.snapshot import snapshot_path
 
-FILE = "history.jsonl"
-ROWS = 50
+ROWS, MODELS = 50, 10
+"""Publishes on a page, and models that are named of each."""
 
-
-@dataclass(frozen=True, slots=True)
-class Published:
-    """One publish: when (UTC, ISO 8601), the snapshot that it made, the slugs of the models, and how many cells."""
-
-    at: str
-    snapshot: str
-    models: tuple[str, ...]
-    cells: int
+NAME = re.compile("[0-9a-f]{16}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,33 +51,33 @@ class History:
     part: Part
 
 
-def newest(folder: Path) -> tuple[Published, ...]:
-    """Every publish of a board, the newest first. A torn line, which a killed publish leaves, is passed over."""
+@dataclass(frozen=True, slots=True)
+class Diff:
+    """What the snapshot `new` has that `old` has not, and the other way; None where the board has had only one."""
+
+    snapshot: str
+    old: str
+    new: str
+    difference: Difference | None
+
+
+def newest(folder: Path) -> tuple[Entry, ...]:
+    """Every publish of a board, the newest first; none where the list is damaged, so that other pages still show."""
     try:
-        text = (folder / FILE).read_text("utf-8", errors="replace")
-    except FileNotFoundError:
+        return tuple(reversed(history.read(folder)))
+    except BenchError as error:
+        logging.getLogger(__name__).warning("the history cannot be read: %s", error)
         return ()
-    return tuple(one for each in reversed(text.splitlines()) if (one := _entry(each)) is not None)
 
 
-def _entry(text: str) -> Published | None:
-    try:
-        entry = json.loads(text)
-        return Published(
-            str(entry["at"]), str(entry["snapshot"]), tuple(map(str, entry["models"])), int(entry["cells"])
-        )
-    except (ValueError, KeyError, TypeError):
-        return None
-
-
-def lines(board: Board, published: tuple[Published, ...], names: Mapping[str, ModelName]) -> list[Line]:
+def lines(board: Board, published: Sequence[Entry], names: Mapping[str, ModelName]) -> list[Line]:
     """Publishes with the names of their models and the snapshot before each."""
     made = []
-    for place, one in enumerate(published):
-        before = published[place + 1].snapshot if place + 1 < len(published) else ""
-        known = tuple(names[slug] for slug in one.models if slug in names)
-        there = one.snapshot == board.name or snapshot_path(board.folder, one.snapshot).is_file()
-        made.append(Line(one.at, one.snapshot, before, known[:10], len(one.models) - len(known[:10]), one.cells, there))
+    for one in published:
+        known = tuple(names[slug] for slug in one.models if slug in names)[:MODELS]
+        there = snapshot_path(board.folder, one.snapshot).is_file()
+        others = len(one.models) - len(known)
+        made.append(Line(one.at, one.snapshot, one.previous, known, others, one.cells, there))
     return made
 
 
@@ -88,6 +88,34 @@ def page(board: Board, asked: Asked) -> History:
     return History(board.name, tuple(shown), part)
 
 
+def diff(board: Board, asked: Asked) -> Diff:
+    """What changed between two snapshots; without names, between the last two. Raises `Missing`."""
+    last = next(iter(newest(board.folder)), None)
+    new = asked.one("to") or board.name
+    old = asked.one("from") or (last.previous if last is not None and last.snapshot == new else "")
+    if not old:
+        return Diff(board.name, "", new, None)
+    for name in (old, new):
+        if not NAME.fullmatch(name) or not snapshot_path(board.folder, name).is_file():
+            raise Missing(_("This board has no snapshot of that name."))
+    try:
+        with (
+            contextlib.closing(snapshot.connect(board.folder, old)) as before,
+            contextlib.closing(snapshot.connect(board.folder, new)) as after,
+        ):
+            return Diff(board.name, old, new, history.diff(before, after))
+    except snapshot.BoardError as error:
+        raise Missing(_("One of these snapshots is of an older format and cannot be compared.")) from error
+
+
+def changes(record: Diff) -> Iterator[Change]:
+    """The cells that were added, removed and changed."""
+    if record.difference is not None:
+        found = record.difference
+        yield from (*found.cells_added, *found.cells_removed, *found.cells_changed)
+
+
 def register(site: Site) -> None:
-    """The history."""
+    """The history, and the difference of two snapshots."""
     site.page("/history", "history.html", page, History, rows=lambda page: page.lines, parameters=("page",))
+    site.page("/diff", "diff.html", diff, Diff, rows=changes, parameters=("from", "to"))

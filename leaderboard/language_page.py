@@ -31,7 +31,7 @@ ALL_ROWS, FEWEST_ROWS, MOST_TABLES = 80, 3, 20
 """Rows of all tasks together, by which a language with many tasks shows fewer models of each; the fewest that it shows;
 and tables on one page: so a page never has more elements than a browser handles well."""
 
-ENERGY_ROWS, PREMIUM_ROWS, WITHOUT_ROWS = 15, 20, 10
+ENERGY_TABLES, ENERGY_ROWS, PREMIUM_ROWS, WITHOUT_ROWS = 3, 9, 20, 10
 NEIGHBOURS, PROGRAM_TASKS = 24, 30
 
 
@@ -133,7 +133,7 @@ def page(board: Board, asked: Asked, found: Language) -> LanguagePage:
 
 def _brief(found: Energy) -> tuple[Energy, int, int]:
     """The first rows of each table of energy, and how many rows and missing figures are left out."""
-    shown = found.tables[:ENERGY_ROWS]
+    shown = found.tables[:ENERGY_TABLES]
     each = ENERGY_ROWS // max(1, len(shown))
     made = tuple(replace(table, rows=table.rows[:each]) for table in shown)
     left = sum(len(table.rows) for table in found.tables) - sum(len(table.rows) for table in made)

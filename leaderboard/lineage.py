@@ -13,7 +13,7 @@ from leaderboard.grid import Way
 from leaderboard.paired import Difference
 from leaderboard.records import Model
 
-TASKS_EACH, CHILDREN, TASKS_OF_CHILD = 6, 3, 2
+TASKS_EACH, CHILDREN, TASKS_OF_CHILD = 4, 3, 1
 """How many tasks show the lift over the base, how many children theirs, and in how many tasks each."""
 RELATIVES = 50
 """So many members of a family are listed."""

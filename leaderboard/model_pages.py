@@ -349,7 +349,7 @@ def fact(facts: Facts, name: str) -> str:
     if value is None:
         return ""
     if name == "open_weights":
-        return _("open: anybody can have them") if value else _("closed")
+        return str(_("open: anybody can have them") if value else _("closed"))
     if isinstance(value, tuple):
         return ", ".join(map(wording.plain, value))
     return f"{value:,}" if isinstance(value, int) else wording.plain(str(value))

@@ -174,7 +174,7 @@ def _pair(metric: Metric, one: Scored, other: Scored, units: Sequence[str]) -> P
         shared &= one.statistics[:, -1] == other.statistics[:, -1]
     kept = np.flatnonzero(shared)
     first, second = (side.statistics[kept].astype(np.int64) for side in (one, other))
-    return Pair(metric, first, second, [units[at] for at in kept])
+    return Pair(metric, first, second, [units[at] for at in kept.tolist()])
 
 
 def _in_language(pair: Pair, seeded: int) -> Difference:

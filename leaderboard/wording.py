@@ -298,7 +298,7 @@ def _elsewhere(cell: Cell) -> list[str]:
     return said
 
 
-def said(text: str) -> str:
+def spoken(text: str) -> str:
     """A text of the program that is no literal where it is shown, as those which `leaderboard.catalogues` lists."""
     return str(_(text)) if text else ""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ from flask.testing import FlaskClient
 
 from leaderboard import wording
 from leaderboard.app import create_app
-from leaderboard.snapshot import current, publish
+from leaderboard.snapshot import publish
 from tests.leaderboard.conftest import LANGUAGES, Scripted, knows, run_sib200, sentences
 from tests.leaderboard.markup import check, tables, words
 
@@ -36,8 +35,6 @@ def data(client: FlaskClient, path: str) -> Any:
 def test_one_number_on_the_board_its_data_and_the_task(client: FlaskClient) -> None:
     told = data(client, "/board.json?task=sib200")
     rows = [*told["ranked"], *told["unranked"], *told["floors"]]
-    (on_task,) = {data(client, "/tasks/sib200.json")["snapshot"]}
-    assert on_task == told["snapshot"]
     task = data(client, "/tasks/sib200.json")
     shown = {
         line["row"]["traits"]["model"]["slug"]: line["row"]["standing"] for line in task["models"] + task["floors"]
@@ -190,23 +187,40 @@ def test_the_start_page_shows_a_block_that_ranks(client: FlaskClient) -> None:
     assert "No model has every result on this board" in words(text(client, "/"))
 
 
-def test_the_history_passes_over_a_torn_line(tmp_path: Path) -> None:
-    run = run_sib200(tmp_path / "1.run.db", Scripted("hf:a", knows(3)), [sentences("yor_Latn")])
+def test_the_history_lists_publishes_and_passes_over_a_torn_line(tmp_path: Path) -> None:
     board = tmp_path / "board"
-    publish([run], board)
-    (board / "history.jsonl").unlink(missing_ok=True)
+    names = []
+    for share, model in ((3, "hf:a"), (8, "hf:b")):
+        run = run_sib200(tmp_path / f"{share}.run.db", Scripted(model, knows(share)), [sentences("yor_Latn")])
+        names.append(publish([run], board).snapshot)
+    with (board / "history.jsonl").open("a") as file:
+        file.write('{"at": "2026-01-')
     visitor = create_app(board).test_client()
-    assert data(visitor, "/history.json")["lines"] == []
-    assert f"/snapshots/{current(board)}/" in text(visitor, "/history")
-    entry = {
-        "at": "2026-01-02T03:04:05Z",
-        "snapshot": current(board),
-        "previous": "",
-        "models": ["hf-a", "gone"],
-        "cells": 1,
-    }
-    (board / "history.jsonl").write_text(json.dumps(entry) + '\n{"at": "2026-01-')
+    told = data(visitor, "/history.json")["lines"]
+    assert [(line["snapshot"], line["previous"]) for line in told] == [(names[1], names[0]), (names[0], "")]
+    assert [[one["name"] for one in line["models"]] for line in told] == [["hf:b"], ["hf:a"]]
+    assert f'href="/snapshots/{names[0]}/"' in text(visitor, "/history") and "hf:b" in text(visitor, "/")
+    for tag, attributes in check(text(visitor, "/history")):
+        if tag == "a" and "/diff" in (attributes["href"] or ""):
+            assert visitor.get(attributes["href"] or "").status_code == 200
+    (board / "history.jsonl").write_text("no JSON\n")
+    assert data(create_app(board).test_client(), "/history.json")["lines"] == []
+
+
+def test_two_snapshots_can_be_held_against_each_other(tmp_path: Path) -> None:
+    board = tmp_path / "board"
+    names = []
+    for number, (share, model) in enumerate(((3, "hf:a"), (8, "hf:a"), (8, "hf:b"))):
+        run = run_sib200(tmp_path / f"{number}.run.db", Scripted(model, knows(share)), [sentences("yor_Latn")])
+        names.append(publish([run], board).snapshot)
     visitor = create_app(board).test_client()
-    (line,) = data(visitor, "/history.json")["lines"]
-    assert (line["at"], [one["name"] for one in line["models"]], line["others"]) == (entry["at"], ["hf:a"], 1)
-    assert "2026-01-02" in text(visitor, "/history") and "hf:a" in text(visitor, "/")
+    changed = data(visitor, f"/diff.json?from={names[0]}&to={names[1]}")["difference"]
+    assert (changed["added"], changed["removed"], changed["changed"], changed["models_added"]) == (0, 0, 1, [])
+    assert (changed["cells_changed"][0]["before"], changed["cells_changed"][0]["after"]) == (0.3, 0.8)
+    assert "30.0 % 80.0 %" in words(text(visitor, f"/diff?from={names[0]}&to={names[1]}"))
+    last = data(visitor, "/diff.json")
+    assert (last["old"], last["new"], last["difference"]["models_added"]) == (names[1], names[2], ["hf-b"])
+    backwards = data(visitor, f"/diff.json?from={names[2]}&to={names[1]}")["difference"]
+    assert backwards["models_removed"] == ["hf-b"] and backwards["removed"] == 1
+    for wrong in ("0" * 16, "../../etc/passwd", "x"):
+        assert visitor.get("/diff", query_string={"from": wrong}).status_code == 404

@@ -13,6 +13,7 @@ from flask.testing import FlaskClient
 import languages
 import tasks
 from leaderboard import coverage, snapshot
+from leaderboard.asking import Asked
 from leaderboard.board import Board
 from tests.leaderboard.markup import check, words
 
@@ -86,7 +87,7 @@ def test_the_counts_add_up_and_are_what_the_filters_leave(client: FlaskClient) -
 
 def test_speakers_are_counted_once_whatever_their_scripts(board: Path) -> None:
     with Board.open(board, snapshot.current(board)) as opened:
-        page = coverage.page(opened, coverage.Asked(whole=True))
+        page = coverage.page(opened, Asked(whole=True))
     legal = next(count for count in page.verticals if count.vertical == "legal")
     people = {one.iso639_3: one.speakers for one in languages.all_languages()}
     assert legal.speakers == sum(number or 0 for number in people.values())

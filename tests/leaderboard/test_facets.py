@@ -23,7 +23,7 @@ def app(board: Path) -> Flask:
 
 def narrowed(app: Flask, board: Path, *pairs: tuple[str, str]) -> facets.Narrowed:
     with (
-        app.test_request_context("/board", environ_overrides={prefixes._KEY: Prefix("", "en", "")}),
+        app.test_request_context("/board", environ_overrides={prefixes.KEY: Prefix("", "en", "")}),
         Board.open(board, snapshot.current(board)) as opened,
     ):
         return facets.narrow(opened, asking.asked(MultiDict(pairs), facets.NAMES, b""))
@@ -39,7 +39,7 @@ def test_nothing_asked_narrows_nothing(app: Flask, board: Path) -> None:
 
 def test_languages_fit_all_facets_and_any_value_of_one(app: Flask, board: Path) -> None:
     found = narrowed(app, board, ("task", "sib200"), ("area", "Africa"), ("script", "Latin"), ("script", "Ethiopic"))
-    assert found.tasks == {("sib200", "1")}
+    assert found.tasks == frozenset({("sib200", "1")})
     assert found.languages is not None and {"yor_Latn", "amh_Ethi"} <= found.languages
     for code in found.languages:
         one = languages.get(code)
@@ -51,9 +51,9 @@ def test_languages_fit_all_facets_and_any_value_of_one(app: Flask, board: Path) 
 
 def test_a_language_may_be_called_by_any_name(app: Flask, board: Path) -> None:
     for words in ("yo", "Yoruba", "yor_Latn"):
-        assert narrowed(app, board, ("language", words)).languages == {"yor_Latn"}
+        assert narrowed(app, board, ("language", words)).languages == frozenset({"yor_Latn"})
     both = narrowed(app, board, ("language", "yo"), ("language", "am"))
-    assert both.languages == {"yor_Latn", "amh_Ethi"}
+    assert both.languages == frozenset({"yor_Latn", "amh_Ethi"})
     with pytest.raises(Wrong, match="No language"):
         narrowed(app, board, ("language", "zzz"))
     with pytest.raises(Wrong, match="ambiguous") as caught:

@@ -33,9 +33,7 @@ def data(client: FlaskClient, path: str) -> Any:
 
 
 def test_tasks_are_listed_by_what_they_are(client: FlaskClient) -> None:
-    told = (
-        data(client, "/tasks/.json") if client.get("/tasks/.json").status_code == 200 else data(client, "/tasks.json")
-    )
+    told = data(client, "/tasks.json")
     assert [line["task"]["name"] for line in told["benchmarks"]] == ["sib200"]
     assert [line["task"]["name"] for line in told["self_test"]] == ["cldr-calendar", "cldr-names-write"]
     assert told["benchmarks"][0]["models"] == 3
@@ -67,7 +65,7 @@ def test_every_way_of_asking_stands_on_the_task_page(tmp_path: Path) -> None:
     page = words(text(visitor, "/tasks/sib200"))
     assert "likelihood of letters" in page and "writes the answer" in page
     for tab in told["tabs"]:
-        own = data(visitor, f"/tasks/sib200.json?group={tab['name']}")
+        own = data(visitor, f"/tasks/sib200.json?languages=3&group={tab['name']}")
         (yoruba,) = [row for row in own["languages"] if row["language"]["code"] == "yor_Latn"]
         share = 0.8 if tab["group"]["mode"] == "first_token" else 0.3
         assert yoruba["normalised"] == pytest.approx((share - 1 / 7) / (6 / 7))

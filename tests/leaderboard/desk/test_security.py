@@ -147,7 +147,7 @@ def test_another_site_cannot_send_anything(desk: Place, visitor: FlaskClient, he
     for path in ("/submit", f"/submissions/{'0' * 20}/withdraw"):
         sent = {**fields, "file": (io.BytesIO(FILE), "x")}
         assert visitor.post(path, data=sent, headers=headers).status_code == 403
-    assert send(visitor, desk.secret, **headers).status_code == 403
+    assert send(visitor, desk.secret, FILE, **headers).status_code == 403
     assert nothing_came(desk)
 
 
@@ -395,7 +395,7 @@ def test_so_many_uploads_a_minute(desk: Place) -> None:
     assert [send(visitor, limited.secret).status_code for _ in range(11)] == [201] * 10 + [429]
     page = fill_in(visitor, limited.secret)
     assert page.status_code in (303, 429)
-    assert send(visitor, limited.secret, **{"X-Forwarded-For": "192.0.2.9"}).status_code == 429
+    assert send(visitor, limited.secret, FILE, **{"X-Forwarded-For": "192.0.2.9"}).status_code == 429
 
 
 def test_so_many_uploads_a_day(desk: Place, visitor: FlaskClient) -> None:
