@@ -20,6 +20,8 @@ LETTER, WIDE = 0.58, 1.0
 """Widths of a letter in em: of most scripts and of East Asia's; a font's true widths are not known here."""
 LABEL, SMALL = 12.0, 11.0
 """Sizes of text in the units of the picture."""
+MARKS = 3
+"""Marks on one letter: more of them, as no script has, would be drawn over what stands above and beneath."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,8 @@ def scale(values: Iterable[float], start: float, end: float, *, logarithmic: boo
         # At least a factor of four, or a difference of a percent would fill the picture and no round number be in it.
         middle, half = math.sqrt(low) * math.sqrt(high), max(math.sqrt(high / low) * 1.15, 2.0)
         return Scale(max(middle / half, 1e-300), min(middle * half, 1e300), start, end, logarithmic=True)
-    room = max((high - low) * 0.06, 0.02, abs(high) * 1e-6)
+    # At least a twentieth of what is shown, or the rounding of one value would fill the picture.
+    room = max((high - low) * 0.06, 0.05 * max(abs(low), abs(high)) - (high - low), 1e-6)
     return Scale(low - room, high + room, start, end)
 
 
@@ -196,15 +199,13 @@ def clean(said: str) -> str:
 
 
 def cut(said: str, most: float) -> str:
-    """A text on one line, no wider than so many letters; a mark with the letter that it stands on stays whole."""
-    line = " ".join(clean(said).split())
+    """A text on one line, no wider than so many letters, with no more marks on a letter than any script has."""
+    line = _few_marks(" ".join(clean(said).split()))
     if letters(line) <= most:
         return line
     kept = line
     while kept and letters(kept) > most - 1:
         kept = kept[:-1]
-        while kept and _bare(kept[-1]) and letters(kept) > most - 2:
-            kept = kept[:-1]
     return f"{kept.rstrip()}…"
 
 
@@ -213,6 +214,16 @@ def letters(said: str) -> float:
     return sum(
         WIDE / LETTER if unicodedata.east_asian_width(one) in "WF" else 0.0 if _bare(one) else 1.0 for one in said
     )
+
+
+def _few_marks(said: str) -> str:
+    kept: list[str] = []
+    run = 0
+    for one in said:
+        run = run + 1 if _bare(one) else 0
+        if run <= MARKS:
+            kept.append(one)
+    return "".join(kept)
 
 
 def _bare(one: str) -> bool:

@@ -149,20 +149,28 @@ def _group(
     ]
     ranked = [place for place, reason in enumerate(reasons) if not reason]
     ranks = dict(zip(ranked, rank_ranges(value[ranked], deviation[ranked]), strict=True))
-    people = _people(names)
     bottom = min((sheet.bottom for sheet, _rows, _columns, _places in parts), default=0.0)
+    spread = WIDTH * deviation
+    lows, highs = np.maximum(bottom, value - spread), np.minimum(1.0, value + spread)
+    worst, weighted = _worst_decile(by_language, counted), _speaker_weighted(by_language, _people(names))
     made = [
-        _standing(
-            number,
-            group,
-            by_language[place],
-            (float(value[place]), float(deviation[place])),
-            ranks.get(place),
-            len(ranked),
-            (int(covered[place]), cells, int(items[place]), len(parts)),
-            people,
-            bottom,
-            reasons[place],
+        Standing(
+            model=number,
+            group=group,
+            normalised=_known(value[place]),
+            low=_known(lows[place]),
+            high=_known(highs[place]),
+            first=ranks[place][0] if place in ranks else None,
+            last=ranks[place][1] if place in ranks else None,
+            peers=len(ranked),
+            covered=int(covered[place]),
+            cells=cells,
+            languages=int(counted[place]),
+            tasks=len(parts),
+            items=int(items[place]),
+            worst_decile=_known(worst[place]),
+            speaker_weighted=_known(weighted[place]),
+            reason=reasons[place],
         )
         for place, number in enumerate(numbers)
     ]
@@ -205,44 +213,23 @@ def _reason(group: Group, baseline: bool, covered: int, cells: int, doubt: str, 
     return NO_INTERVAL if np.isnan(deviation) else ""
 
 
-def _standing(
-    number: int,
-    group: Group,
-    own: Floats,
-    estimate: tuple[float, float],
-    rank: tuple[int, int] | None,
-    peers: int,
-    counts: tuple[int, int, int, int],
-    people: Floats,
-    bottom: float,
-    reason: str,
-) -> Standing:
-    covered, cells, items, tasks = counts
-    there = ~np.isnan(own)
-    if not covered:
-        return Standing(number, group, None, None, None, None, None, peers, 0, cells, 0, tasks, 0, None, None, reason)
-    value, deviation = estimate
-    spread = None if np.isnan(deviation) else WIDTH * deviation
-    lowest = np.sort(own[there])[: max(1, int(there.sum()) // 10)]
-    weights = people[there]
-    return Standing(
-        model=number,
-        group=group,
-        normalised=value,
-        low=None if spread is None else max(bottom, value - spread),
-        high=None if spread is None else min(1.0, value + spread),
-        first=rank[0] if rank else None,
-        last=rank[1] if rank else None,
-        peers=peers,
-        covered=covered,
-        cells=cells,
-        languages=int(there.sum()),
-        tasks=tasks,
-        items=items,
-        worst_decile=float(lowest.mean()),
-        speaker_weighted=float(own[there] @ weights / weights.sum()) if weights.sum() else None,
-        reason=reason,
-    )
+def _known(number: float) -> float | None:
+    return None if np.isnan(number) else float(number)
+
+
+def _worst_decile(by_language: Floats, counted: Floats) -> Floats:
+    """Each model's mean over the lowest tenth of its languages, at least one; NaN where it has none."""
+    if not by_language.shape[1]:
+        return np.full(len(by_language), np.nan)
+    lowest = np.maximum(1, counted // 10).astype(int)
+    upward = np.sort(by_language, axis=1)  # NaN comes last
+    return np.asarray(np.cumsum(upward, axis=1)[np.arange(len(upward)), lowest - 1] / lowest)
+
+
+def _speaker_weighted(by_language: Floats, people: Floats) -> Floats:
+    there = ~np.isnan(by_language)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.where(there, by_language, 0.0) @ people / (there @ people))
 
 
 WIDTH = NormalDist().inv_cdf(1 - LEVEL / 2)
