@@ -18,8 +18,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from leaderboard.app import create_app
 from leaderboard.desk import web
+from tests.leaderboard.desk.visitors import place
 from tests.leaderboard.hostile_requests import run
 
 
@@ -32,10 +32,10 @@ def main() -> int:
     chosen = parser.parse_args()
     os.environ[web.CHECK] = "0"
     with tempfile.TemporaryDirectory() as name:
-        app = create_app(shutil.copytree(chosen.board, Path(name) / "board"))
-        app.logger.disabled = True
+        there = place(Path(shutil.copytree(chosen.board, Path(name) / "board")))
+        there.app.logger.disabled = True
         began = time.perf_counter()
-        found = run(app, chosen.number, chosen.seed)
+        found = run(there.app, chosen.number, chosen.seed, there.secret)
         took = time.perf_counter() - began
     print(f"{chosen.number:,} requests, {took:,.0f} s, {chosen.number / took:,.0f} a second")
     print(", ".join(f"{status}: {count:,}" for status, count in sorted(found.statuses.items())))

@@ -113,6 +113,7 @@ def _words(app: Flask) -> None:
     """What templates may call: the formats of `wording`, and nothing that computes."""
     app.jinja_env.filters.update(
         badge_name=wording.badge_name,
+        spoken=wording.spoken,
         number=wording.number,
         points=wording.points,
         interval=wording.interval,
@@ -207,7 +208,7 @@ def _errors(app: Flask) -> None:
             near = error.near
         elif isinstance(error, NotFound):
             message = _("Nothing has that address.")
-        answer = _problem(Problem(error.name, message, near), error.code or 500)
+        answer = _problem(Problem(_(error.name), message, near), error.code or 500)
         if isinstance(error, MethodNotAllowed) and error.valid_methods:
             answer.headers["Allow"] = ", ".join(sorted(error.valid_methods))
         if isinstance(error, Refused):

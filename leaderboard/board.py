@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import re
 import sqlite3
 import zlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -130,10 +131,15 @@ class Board:
     def standings(
         self, tasks: Collection[tuple[str, str]] | None = None, languages: Collection[str] | None = None
     ) -> dict[Group, tuple[Standing, ...]]:
-        """Every model over some tasks (name and version) and languages, all where None. The one way to a mean."""
+        """Every model over some tasks (name and version) and languages. The one way to a mean.
+
+        Without `tasks` those of the board in their newest versions, without `languages` all that the tasks declare.
+        """
         names = self.model_names()
+        if tasks is None:
+            tasks = {(name, version) for name, version in newest(self.tasks()).items()}
         return standings.standings(
-            [one for one in self.sheets() if tasks is None or (one.way.task, one.way.version) in tasks],
+            [one for one in self.sheets() if (one.way.task, one.way.version) in tasks],
             {number for number, one in names.items() if one.baseline},
             languages,
             {(task.name, task.version) for task in self.tasks() if self.why_invalid(task.name, task.version)},
@@ -344,6 +350,18 @@ class Board:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def newest(known: Iterable[TaskFacts]) -> dict[str, str]:
+    """The newest version of each task: the highest, numbers within it taken as numbers."""
+    found: dict[str, str] = {}
+    for task in known:
+        found[task.name] = max(found.get(task.name, task.version), task.version, key=_parts)
+    return found
+
+
+def _parts(version: str) -> list[tuple[bool, int, str]]:
+    return [(part.isdigit(), int(part) if part.isdigit() else 0, part) for part in re.split(r"(\d+)", version)]
 
 
 @functools.lru_cache(maxsize=2)

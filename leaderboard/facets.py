@@ -18,7 +18,7 @@ import languages
 import tasks
 from languages import Language
 from leaderboard.asking import Asked
-from leaderboard.board import Board, ModelName
+from leaderboard.board import Board, ModelName, newest
 from leaderboard.problems import Link, Wrong
 from leaderboard.records import Badge, TaskFacts
 from leaderboard.wording import BADGES
@@ -187,7 +187,8 @@ def _of_task(task: TaskFacts, facet: str) -> tuple[str, ...]:
 
 def narrow(board: Board, asked: Asked) -> Narrowed:
     """The part of the board that the address asks for. Raises `Wrong` for a value that nothing on the board has."""
-    every = board_tasks(board)
+    latest = newest(board_tasks(board))
+    every = tuple(task for task in board_tasks(board) if latest[task.name] == task.version)
     known = {
         **{facet: {value for task in every for value in _of_task(task, facet)} for facet in TASK},
         **{facet: {_trait(code, facet) for task in every for code in task.languages} for facet in LANGUAGE},

@@ -165,3 +165,19 @@ def _cells(side: Side) -> dict[CellKey, Row]:
 
 def _shown(row: Sequence[object]) -> tuple[object, ...]:
     return (*row[: rows.RUN], *row[rows.RUN + 1 :])
+
+
+def lines(found: Difference) -> Iterator[str]:
+    """A difference in words, a line for each model and each cell of the lists."""
+    for sign, models in (("+", found.models_added), ("-", found.models_removed)):
+        for model in models:
+            yield f"{sign} {model}"
+    kinds = (("+", found.added, found.cells_added), ("-", found.removed, found.cells_removed))
+    for sign, count, cells in (*kinds, ("~", found.changed, found.cells_changed)):
+        for cell in cells:
+            place = f"{cell.language}{cell.variety and '-' + cell.variety}"
+            values = " -> ".join("none" if value is None else f"{value:g}" for value in (cell.before, cell.after))
+            yield f"{sign} {cell.slug} {cell.task}@{cell.version} {place} {cell.metric}: {values}"
+        if count > len(cells):
+            yield f"{sign} and {count - len(cells):,} more cells"
+    yield f"{found.added:,} cells added, {found.removed:,} removed, {found.changed:,} changed"

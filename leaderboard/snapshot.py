@@ -198,6 +198,11 @@ def _merged(
     return content, kept
 
 
+def is_name(text: str) -> bool:
+    """Whether something looks like the name of a snapshot."""
+    return _HASH.fullmatch(text) is not None
+
+
 def current(board: Path) -> str:
     """The hash of the board's current snapshot, empty where nothing was published. Raises `BoardError`."""
     try:

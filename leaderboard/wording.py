@@ -95,6 +95,8 @@ REASONS = {
     "not_run": "not run: this model was not asked this task in this language",
     "partial": "not ranked: some languages of the task are missing",
     "baseline": "floor, not ranked",
+    "invalidated": "not ranked: a task was found wrong",
+    "no_interval": "not ranked: it has no interval",
     "self_test": "self-test, not ranked",
     "no_numbers": "no language with enough items",
     "not_measured": "not measured",

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from bench.cli import board_site
 from bench.records import BenchError
 
 if TYPE_CHECKING:
@@ -41,7 +42,11 @@ decided = _decorated(board_option, json_option, by_option)
 
 @click.group()
 def board() -> None:
-    """Runs a leaderboard: tokens, moderation, invalidations, the log."""
+    """Runs a leaderboard: tokens, moderation, invalidations, the log, snapshots, the site as files."""
+
+
+for command in (board_site.history, board_site.diff, board_site.warm, board_site.freeze):
+    board.add_command(command)
 
 
 @board.group()

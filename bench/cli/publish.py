@@ -119,12 +119,21 @@ def _report(info: Info, board: Path) -> None:
     "--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="Port; 0 takes any free one."
 )
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-def serve(board: Path, port: int, host: str) -> None:
-    """Serves the leaderboard, for looking at it on this machine. Ctrl-C ends it.
+@click.option(
+    "--workers", type=click.IntRange(0, 64), default=0, help="Processes for the public, under gunicorn; 0: just a look."
+)
+def serve(board: Path, port: int, host: str, workers: int) -> None:
+    """Serves the leaderboard. Ctrl-C ends it.
 
-    It shows each newly published snapshot at once. For the public, run it under gunicorn behind a web server:
-    gunicorn 'leaderboard.app:create_app("board")'.
+    It shows each newly published snapshot at once. For the public give --workers, as many as there are cores, and put
+    a web server before it.
     """
+    if workers:
+        from leaderboard import serving
+
+        _listen(host, port).close()  # says in one line what gunicorn would say in twenty
+        serving.serve(board, host, port, workers)
+        return
     from werkzeug.serving import make_server
 
     from leaderboard.app import create_app

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import random
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,6 +39,8 @@ VALUES = (
     "board_form=x", "board_form=eyJ9.x.y; board_form", "https://evil.example", "null", "http://[", "localhost",
     "cross-site", "Thu, 99 Zzz 9999 99:99:99 GMT", "100-continue", "chunked", "127.0.0.1, " * 50, "for=\"[::1",
 )  # fmt: skip
+DESK = ("/submit", "/api/submissions", f"/submissions/{'0' * 20}/withdraw", f"/api/submissions/{'0' * 20}/withdraw")
+DESK_TYPES = ("application/vnd.sqlite3", "multipart/form-data; boundary=x")
 PROMISED = tuple(HEADERS)
 _TRACE = re.compile(
     rb"Traceback \(most recent|File &#34;|File \"[^\"]+\", line \d+|sqlite3?\.[A-Z]\w+Error|/site-packages/"
@@ -56,12 +58,12 @@ class Found:
 class Maker:
     """Hostile requests against one website, the same for the same seed."""
 
-    def __init__(self, app: Flask, seed: int, known: Sequence[str] = ()) -> None:
+    def __init__(self, app: Flask, seed: int, secret: str = "") -> None:
         self._chance = random.Random(seed)
         site = walking.site_of(app)
         self._rules = sorted({rule.rule for rule in app.url_map.iter_rules()})
         self._parameters = sorted({name for page in site.pages for name in page.parameters} | {"state", "before"})
-        self._words = (*WORDS, *known)
+        self._secret = secret
 
     def requests(self, number: int) -> Iterator[dict[str, Any]]:
         """WSGI environments."""
@@ -85,22 +87,27 @@ class Maker:
             key = name.upper().replace("-", "_")
             value = some.choice(VALUES).encode("utf-8", "surrogatepass").decode("latin-1")
             environ[key if key == "CONTENT_LENGTH" else f"HTTP_{key}"] = value
+        if some.random() < 0.12:  # else hardly any comes as far as the desk
+            environ["REQUEST_METHOD"] = "POST"
+            environ["PATH_INFO"] = some.choice(DESK)
+            environ["CONTENT_TYPE"] = some.choice((kind, *DESK_TYPES))
+            environ["HTTP_AUTHORIZATION"] = f"Bearer {some.choice((self._secret, 'bench_x'))}"
         return environ
 
     def _path(self) -> str:
         some = self._chance
         if some.random() < 0.15:
-            return "/" + "/".join(some.choice(self._words) for _ in range(some.randrange(6)))
-        path = re.sub("<[^>]+>", lambda _found: some.choice(self._words), some.choice(self._rules))
-        prefix = some.choice(("",) * 4 + (f"/{some.choice(LOCALES)}", f"/snapshots/{some.choice(self._words)}"))
+            return "/" + "/".join(some.choice(WORDS) for _ in range(some.randrange(6)))
+        path = re.sub("<[^>]+>", lambda _found: some.choice(WORDS), some.choice(self._rules))
+        prefix = some.choice(("",) * 4 + (f"/{some.choice(LOCALES)}", f"/snapshots/{some.choice(WORDS)}"))
         end = some.choice(("",) * 8 + ("/", ".json", ".csv", ".parquet", "/..", "%00", ".json.json", "//"))
         return prefix + path + end
 
     def _query(self) -> str:
         some = self._chance
-        names = (*self._parameters, *self._words[:20])
+        names = (*self._parameters, *WORDS[:20])
         pairs = [
-            f"{some.choice(names)}{some.choice(('=', '=', '=', '', '[]='))}{some.choice(self._words)}"
+            f"{some.choice(names)}{some.choice(('=', '=', '=', '', '[]='))}{some.choice(WORDS)}"
             for _ in range(some.choice((0, 0, 1, 1, 2, 4, 70)))
         ]
         return some.choice(("&", "&", ";", "&&")).join(pairs)
@@ -124,10 +131,13 @@ class Maker:
         return some.choice(made)
 
 
-def run(app: Flask, number: int, seed: int = 1, known: Sequence[str] = ()) -> Found:
-    """Sends that many requests; the website has to stand them all: no 5xx, no trace, always the promised headers."""
+def run(app: Flask, number: int, seed: int = 1, secret: str = "") -> Found:
+    """Sends that many requests; the website has to stand them all: no 5xx, no trace, always the promised headers.
+
+    `secret` is a token's, so that some requests get past the desk's door.
+    """
     found = Found()
-    for environ in Maker(app, seed, known).requests(number):
+    for environ in Maker(app, seed, secret).requests(number):
         told = {key: environ[key] for key in environ if key.isupper() and not key.startswith("SERVER")}
         content, status, headers = run_wsgi_app(app.wsgi_app, environ, buffered=True)
         body, code = b"".join(content), int(status.split()[0])

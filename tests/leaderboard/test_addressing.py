@@ -92,7 +92,7 @@ def test_asked_keeps_what_is_known_in_canonical_order() -> None:
 def test_parts_of_a_table_and_pages_that_are_not_there(client: FlaskClient) -> None:
     rows = list(range(7))
     with client.application.test_request_context(
-        "/", environ_overrides={"leaderboard.prefix": walking.Prefix("", "en", "")}
+        "/", environ_overrides={"leaderboard.prefix": prefixes.Prefix("", "en", "")}
     ):
         part, where = Asked((("page", "3"),)).part(rows, 3)
         assert (list(part), where) == ([6], asking.Part(3, 3, 7))

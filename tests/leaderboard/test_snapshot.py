@@ -323,9 +323,7 @@ def test_an_edited_snapshot_is_not_merged(tmp_path: Path) -> None:
     with sqlite3.connect(info.path) as connection:
         connection.execute("UPDATE results SET value = 0.99")
     connection.close()
-    with pytest.raises(
-        snapshot.BoardError, match="holds another content than its name says .*; publish all runs"
-    ):
+    with pytest.raises(snapshot.BoardError, match="holds another content than its name says .*; publish all runs"):
         publish([two], tmp_path / "board")
 
 

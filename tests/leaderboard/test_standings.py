@@ -204,7 +204,8 @@ def test_items_that_no_two_languages_share_do_not_correlate() -> None:
 
 
 def test_a_sheet_is_what_it_was_after_storing() -> None:
-    own = replace(sheet([[0.25, math.nan], [0.5, 1.0]], error=0.125, shared=0.25), doubts=("", "unlocked_data"), bottom=-0.25)
+    made = sheet([[0.25, math.nan], [0.5, 1.0]], error=0.125, shared=0.25)
+    own = replace(made, doubts=("", "unlocked_data"), bottom=-0.25)
     back = unpacked(*packed(own))
     assert packed(back) == packed(own)
     assert (back.way, back.models, back.languages, back.doubts, back.shared) == (

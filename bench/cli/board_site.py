@@ -1,0 +1,123 @@
+"""`board history`, `diff`, `warm` and `freeze`: the snapshots of a leaderboard, and its site as files."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from bench.cli.tables import print_table
+from bench.records import UsageError
+
+board_option = click.option(
+    "--board", type=click.Path(path_type=Path), default=Path("board"), show_default=True, help="Folder of the board."
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print what was found or done as JSON.")
+locale_option = click.option(
+    "--locale", "locales", multiple=True, default=("en",), show_default=True, help="A language of the interface."
+)
+
+
+def _print(told: object) -> None:
+    json.dump(told, sys.stdout, ensure_ascii=False)
+    sys.stdout.write("\n")
+
+
+def _locales(given: tuple[str, ...]) -> tuple[str, ...]:
+    from leaderboard.prefixes import LOCALES
+
+    if "all" in given:
+        return LOCALES
+    for locale in given:
+        if locale not in LOCALES:
+            raise UsageError(f"no interface in {locale!r}; there are {', '.join(LOCALES)}, and all")
+    return tuple(dict.fromkeys(given))
+
+
+@click.command()
+@board_option
+@json_option
+def history(board: Path, as_json: bool) -> None:
+    """Lists every snapshot that was current, the newest first."""
+    from leaderboard import history as kept
+
+    entries = kept.read(board)[::-1]
+    if as_json:
+        _print([asdict(entry) for entry in entries])
+        return
+    if not entries:
+        click.echo("nothing was published yet")
+        return
+    columns = {"published": False, "snapshot": False, "cells": True, "models": False}
+    print_table(
+        columns, [(entry.at, entry.snapshot, f"{entry.cells:,}", ", ".join(entry.models[:3])) for entry in entries]
+    )
+
+
+@click.command()
+@click.argument("old")
+@click.argument("new")
+@board_option
+@json_option
+def diff(old: str, new: str, board: Path, as_json: bool) -> None:
+    """Says what changed from snapshot OLD to snapshot NEW: models that came and went, and every other number."""
+    from leaderboard import history as kept
+    from leaderboard import snapshot
+
+    with contextlib.ExitStack() as opened:
+        sides = []
+        for name in (old, new):
+            if not snapshot.is_name(name) or not snapshot.snapshot_path(board, name).is_file():
+                raise UsageError(f"{board} has no snapshot {name!r}; `python -m bench board history` lists them")
+            sides.append(opened.enter_context(contextlib.closing(snapshot.connect(board, name))))
+        found = kept.diff(sides[0], sides[1])
+    if as_json:
+        _print(asdict(found))
+        return
+    for line in kept.lines(found):
+        click.echo(line)
+
+
+@click.command()
+@board_option
+@locale_option
+@json_option
+def warm(board: Path, locales: tuple[str, ...], as_json: bool) -> None:
+    """Makes the pages of the current snapshot beforehand, so that nobody waits for the first one."""
+    from bench.cli.progress import watch
+    from leaderboard import walking
+    from leaderboard.app import create_app
+
+    written = walking.warm(walking.site_of(create_app(board)), _locales(locales), watch)
+    if as_json:
+        _print({"pages": written})
+    else:
+        click.echo(f"{written:,} page{'s' * (written != 1)} made beforehand")
+
+
+@click.command()
+@click.option("--output", type=click.Path(path_type=Path), required=True, help="A new folder.")
+@click.option("--root", default="", help="Where the files will lie on their server, such as /board; default: its top.")
+@click.option("--live", default="", help="Address of the board that answers filters and submissions.")
+@board_option
+@locale_option
+@json_option
+def freeze(output: Path, root: str, live: str, board: Path, locales: tuple[str, ...], as_json: bool) -> None:
+    """Writes the whole site as files, with the data of every page, for any plain file server or CDN."""
+    from bench.cli.progress import watch
+    from leaderboard import freezing, walking
+    from leaderboard.app import create_app
+
+    site = walking.site_of(create_app(board))
+    made = freezing.freeze(site, output, locales=_locales(locales), root=root, live=live, watch=watch)
+    if as_json:
+        _print(asdict(made))
+        return
+    click.echo(f"{made.pages:,} pages, {made.files:,} files, {made.bytes / 1e6:,.1f} MB in {output}")
+    for address in made.lost[:10]:
+        click.echo(f"nothing was written for {address}, which pages link to")
+    click.echo(f"`python -m http.server --directory {output}` shows it")
