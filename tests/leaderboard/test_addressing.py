@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from werkzeug.datastructures import MultiDict
 
-from leaderboard import asking, caching, snapshot, twins, walking
+from leaderboard import asking, caching, prefixes, snapshot, twins, walking
 from leaderboard.app import create_app
 from leaderboard.asking import Asked
 from leaderboard.caching import Made
