@@ -14,9 +14,13 @@ from leaderboard import (
     language_list,
     language_page,
     lookup,
+    maps,
     model_pages,
     openapi,
     pages,
+    plot_words,
+    plots,
+    plots_heat,
     run_pages,
     task_pages,
     tokens,
@@ -40,6 +44,8 @@ def register(site: Site) -> None:
     verticals.register(site)
     families.register(site)
     coverage.register(site)
+    for module in (plot_words, plots, plots_heat, maps):
+        module.register(site)
     _tokens(site)
     web.register(site)
     openapi.register(site)
@@ -53,9 +59,10 @@ def _tokens(site: Site) -> None:
     site.page(
         "/tokens/<slug>",
         "tokenizer.html",
-        lambda board, slug: tokens.tokenizer(board, lookup.tokenizer(board, slug)),
+        lambda board, asked, slug: tokens.tokenizer(board, lookup.tokenizer(board, slug)),
         pages.TokenizerPage,
         rows=lambda page: page.rows,
+        parameters=("page",),
         variables=lambda board: ({"slug": one.slug} for one in board.tokenizers().values()),
     )
     site.page(

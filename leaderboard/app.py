@@ -19,7 +19,7 @@ import languages
 from bench.energy import reasons
 from bench.premium import plot
 from bench.records import UsageError
-from leaderboard import addresses, efficiency, energy_wording, prefixes, snapshot, translation, wording
+from leaderboard import addresses, efficiency, energy_wording, numerals, prefixes, snapshot, translation, wording
 from leaderboard.desk.guard import Refused
 from leaderboard.prefixes import Prefixes
 from leaderboard.problems import Link, Missing, Problem, Wrong
@@ -113,6 +113,7 @@ def _words(app: Flask) -> None:
     """What templates may call: the formats of `wording`, and nothing that computes."""
     app.jinja_env.filters.update(
         badge_name=wording.badge_name,
+        count=numerals.count,
         spoken=wording.spoken,
         number=wording.number,
         points=wording.points,

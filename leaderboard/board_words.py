@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from flask_babel import ngettext
 
 import languages
-from leaderboard import facets, wording
+from leaderboard import facets, numerals, wording
 from leaderboard.site import Site
 from leaderboard.standings import Group
 
@@ -78,8 +79,9 @@ def parameters(count: int | None) -> str:
     if count is None:
         return str(_("not stated"))
     if count >= 10**9:
-        return str(_("%(count)s billion", count=f"{count / 1e9:.3g}"))
-    return str(_("%(count)s million", count=f"{count / 1e6:.3g}"))
+        return str(_("%(count)s billion", count=numerals.local(f"{count / 1e9:.3g}")))
+    shown = numerals.local(f"{count / 1e6:.3g}")
+    return str(ngettext("%(count)s million", "%(count)s million", count // 10**6, count=shown))
 
 
 STANDING = {

@@ -34,6 +34,7 @@ NOTE = "Translators:"
 """How a comment in the sources begins that is meant for translators."""
 
 _HEADER = """\
+# Translated by machine; not yet reviewed by a speaker.
 msgid ""
 msgstr ""
 "Language: {locale}\\n"

@@ -120,14 +120,14 @@ def scatter(
     _axes(root, plot, across, up, x, y)
     if floor is not None:
         path(root, [f"M{px(plot.left)} {px(up.at(floor))}H{px(plot.right)}"], "chart-floor")
-    if with_intervals:
-        path(root, _whiskers(shown, across, up), "chart-whisker")
+    whiskers = list(_whiskers(shown, across, up)) if with_intervals else []
+    path(root, map(_line, whiskers), "chart-whisker")
     places = [(across.at(one.x), up.at(one.y)) for one in shown]
-    if frontier:
-        path(root, [_steps([places[one] for one in frontier], plot, x)], "chart-frontier")
+    edge = _edge([places[one] for one in frontier], plot, x)
+    path(root, map(_line, edge), "chart-frontier")
     _marks(root, shown, places)
     path(root, (_shape("circle", *places[one], MARK + 3.5) for one in frontier), "chart-ring")
-    for number, label in _labels(shown, places, frontier, plot).items():
+    for number, label in _labels(shown, places, frontier, plot, [*whiskers, *edge]).items():
         kind = "chart-name chart-best" if number in frontier else "chart-name"
         text(root, label.x, label.y, label.text, kind, label.anchor)
     return done(root)
@@ -202,32 +202,42 @@ def _axes(root: ET.Element, plot: Box, across: Scale, up: Scale, x: Axis, y: Axi
     label.set("transform", f"translate(13 {px(plot.top)}) rotate(-90)")
 
 
-def _whiskers(points: Iterable[Point], across: Scale, up: Scale) -> Iterator[str]:
+def _whiskers(points: Iterable[Point], across: Scale, up: Scale) -> Iterator[Box]:
+    """The intervals as boxes without width or height."""
     for one in points:
-        x, y = px(across.at(one.x)), px(up.at(one.y))
+        x, y = across.at(one.x), up.at(one.y)
         if one.x_low is not None and one.x_high is not None and (one.x_low > 0 or not across.logarithmic):
-            yield f"M{px(across.at(one.x_low))} {y}H{px(across.at(one.x_high))}"
+            yield Box(across.at(one.x_low), y, across.at(one.x_high), y)
         if one.y_low is not None and one.y_high is not None and (one.y_low > 0 or not up.logarithmic):
-            yield f"M{x} {px(up.at(one.y_low))}V{px(up.at(one.y_high))}"
+            yield Box(x, up.at(one.y_high), x, up.at(one.y_low))
 
 
-def _steps(places: Sequence[tuple[float, float]], plot: Box, x: Axis) -> str:
-    """The edge of what the points surpass, from one side of the plot to the other; places run from left to right."""
-    first, last = places[0], places[-1]
+def _edge(places: Sequence[tuple[float, float]], plot: Box, x: Axis) -> list[Box]:
+    """The edge of what the points surpass, as boxes without width or height; places run from left to right."""
+    made = []
     if x.bigger_is_better:
-        made = f"M{px(plot.left)} {px(first[1])}H{px(first[0])}"
-        made += "".join(f"V{px(after)}H{px(at)}" for at, after in places[1:])
-        return f"{made}V{px(plot.bottom)}"
-    made = f"M{px(first[0])} {px(plot.bottom)}V{px(first[1])}"
-    made += "".join(f"H{px(at)}V{px(after)}" for at, after in places[1:])
-    return f"{made}H{px(max(plot.right, last[0]))}"
+        for number, (at, height) in enumerate(places):
+            before = places[number - 1][0] if number else plot.left
+            after = places[number + 1][1] if number + 1 < len(places) else plot.bottom
+            made += [Box(before, height, at, height), Box(at, height, at, after)]
+        return made
+    for number, (at, height) in enumerate(places):
+        before = places[number - 1][1] if number else plot.bottom
+        after = places[number + 1][0] if number + 1 < len(places) else plot.right
+        made += [Box(at, height, at, before), Box(at, height, after, height)]
+    return made
+
+
+def _line(box: Box) -> str:
+    """A box without width or height as a step of a path."""
+    return f"M{px(box.left)} {px(box.top)}L{px(box.right)} {px(box.bottom)}"
 
 
 def _shape(name: str, x: float, y: float, size: float) -> str:
     """The outline of a mark as steps of a path."""
     if name == "circle":
-        half = f"a{px(size)} {px(size)} 0 1 0"
-        return f"M{px(x - size)} {px(y)}{half} {px(2 * size)} 0{half} {px(-2 * size)} 0z"
+        arc = f"a{px(size)} {px(size)} 0 1 0"
+        return f"M{px(x - size)} {px(y)}{arc} {px(2 * size)} 0{arc} {px(-2 * size)} 0z"
     if name == "diamond":
         wide = size * 1.25
         return f"M{px(x)} {px(y - wide)}l{px(wide)} {px(wide)}l{px(-wide)} {px(wide)}l{px(-wide)} {px(-wide)}z"
@@ -258,13 +268,18 @@ def _marks(root: ET.Element, points: Sequence[Point], places: Sequence[tuple[flo
 
 
 def _labels(
-    points: Sequence[Point], places: Sequence[tuple[float, float]], frontier: Sequence[int], plot: Box
+    points: Sequence[Point],
+    places: Sequence[tuple[float, float]],
+    frontier: Sequence[int],
+    plot: Box,
+    lines: Iterable[Box],
 ) -> Mapping[int, Label]:
     """The names that find room, by the numbers of their points: those of the frontier first, then the highest."""
     others = sorted(set(range(len(points))) - set(frontier), key=lambda one: (points[one].hollow, -points[one].y, one))
     order = [*frontier, *others][: 2 * LABELS]
     size = MARK + 1
-    marks = [Box(x - size, y - size, x + size, y + size) for x, y in places]
+    taken = [Box(x - size, y - size, x + size, y + size) for x, y in places]
+    taken += [Box(line.left - 1, line.top - 1, line.right + 1, line.bottom + 1) for line in lines]
     wanted = [(cut(points[number].label, LONGEST), *places[number]) for number in order]
-    found = placed(wanted, plot, marks, LABELS, gap=MARK + 5)
+    found = placed(wanted, plot, taken, LABELS, gap=MARK + 7)
     return {order[place]: label for place, label in found.items()}

@@ -34,7 +34,8 @@ def intervals(rows: Sequence[Interval], name: str, caption: Caption, *, zero: fl
     if len(rows) > MOST:
         raise ValueError(f"at most {MOST} rows, not {len(rows)}")
     labels = [cut(row.label, LONGEST) for row in rows]
-    said = [cut(row.said, LONGEST) for row in rows]
+    # A reason stands where the dot would, so it has the room of the axis too.
+    said = [cut(row.said, LONGEST if row.value is not None else 2 * LONGEST) for row in rows]
     left = 12 + max((width(label) for label in labels), default=0.0) + 14
     right = (
         WIDTH
@@ -64,7 +65,7 @@ def intervals(rows: Sequence[Interval], name: str, caption: Caption, *, zero: fl
         middle = top + ROW * (place + 0.5)
         text(root, left - 14, middle + 4, labels[place], "", "end")
         if row.value is None:
-            text(root, left, middle + 4, said[place], "chart-soft")
+            text(root, left, middle + 4, said[place], "chart-soft chart-name")
             continue
         text(root, right, middle + 4, said[place], "chart-soft")
         if row.low is not None and row.high is not None:

@@ -20,8 +20,8 @@ LETTER, WIDE = 0.58, 1.0
 """Widths of a letter in em: of most scripts and of East Asia's; a font's true widths are not known here."""
 LABEL, SMALL = 12.0, 11.0
 """Sizes of text in the units of the picture."""
-MARKS = 3
-"""Marks on one letter: more of them, as no script has, would be drawn over what stands above and beneath."""
+MARKS = 2
+"""Marks on one letter: more of them, as hardly any script has, would be drawn over what stands above and beneath."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from bench.premium import reasons
 from bench.premium.plot import svg
 from bench.premium.records import Premium, Premiums
 from bench.records import Cell
+from leaderboard import numerals
 from leaderboard.board import PremiumRange
 from leaderboard.efficiency import EQUIVALENT, PER_CORRECT, Estimate, estimate, missing
 from leaderboard.naming import named
@@ -53,7 +54,7 @@ def figure(value: float | None) -> str:
     if value is None:
         return MISSING
     places = 2 - math.floor(math.log10(abs(value))) if value else 0
-    return f"{value:,.{min(max(places, 0), 15)}f}" if value > 1e-12 else f"{value:.3g}"
+    return numerals.local(f"{value:,.{min(max(places, 0), 15)}f}" if value > 1e-12 else f"{value:.3g}")
 
 
 def span(found: Estimate | None) -> str:
@@ -98,7 +99,7 @@ def ranked(rank: EnergyRank) -> str:
         return _after_unranked(rank.reason)
     if rank.peers == 1:
         return str(_("the only one ranked"))
-    first, last, peers = f"{rank.first:,}", f"{rank.last:,}", f"{rank.peers:,}"
+    first, last, peers = numerals.count(rank.first), numerals.count(rank.last), numerals.count(rank.peers)
     if first == last:
         return str(_("rank %(rank)s of %(peers)s", rank=first, peers=peers))
     return str(_("rank %(first)s to %(last)s of %(peers)s", first=first, last=last, peers=peers))
@@ -108,7 +109,7 @@ def times(value: float) -> str:
     """A premium, a Gini coefficient or a like number, to two places; three digits of what is small."""
     if not value:
         return "0"
-    return f"{value:,.2f}" if value >= 0.1 else figure(value)
+    return numerals.local(f"{value:,.2f}") if value >= 0.1 else figure(value)
 
 
 def counted(number: int, noun: str) -> str:
@@ -153,7 +154,7 @@ def _device(known: Mapping[str, object]) -> str:
     limit, driver = known.get("power_limit"), known.get("driver")
     said = [plain(str(known["name"]))]
     if isinstance(limit, int | float) and limit > 0:
-        said.append(f"{limit:,.0f} W")
+        said.append(f"{numerals.local(f'{limit:,.0f}')} W")
     if driver:
         # Translators: the program that runs a device
         said.append(_("driver %(version)s", version=plain(str(driver))))
@@ -164,7 +165,7 @@ def tokens_each(premium: Premium) -> str:
     """The tokens of an average sentence."""
     if not premium.sentences or not premium.tokens:
         return MISSING
-    return f"{premium.tokens / premium.sentences:,.1f}"
+    return numerals.local(f"{premium.tokens / premium.sentences:,.1f}")
 
 
 def money(priced: Priced, premium: Premium) -> str:

@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from bench.records import UsageError
 from bench.watch import Watch, unwatched
 from leaderboard import snapshot, twins, walking
-from leaderboard.prefixes import DEFAULT, Prefix
+from leaderboard.prefixes import DEFAULT, LOCALES, Prefix
 from leaderboard.site import Site
 from leaderboard.walking import Stop
 
@@ -54,6 +54,7 @@ class _Work:
     output: Path
     root: str
     live: str
+    locales: Collection[str]
     pages: int = 0
     files: int = 0
     bytes: int = 0
@@ -80,7 +81,7 @@ def freeze(
         raise UsageError(f"--root is {root!r}; give a path that begins with a slash, such as /board")
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise UsageError(f"{output} is not empty; name a new folder")
-    work = _Work(site, snapshot.current(site.folder), output, root, live.rstrip("/"))
+    work = _Work(site, snapshot.current(site.folder), output, root, live.rstrip("/"), locales)
     walked = walking.stops(site, work.name)
     with watch("pages", len(walked)) as progress:
         for done, stop in enumerate(walked, start=1):
@@ -160,6 +161,8 @@ def _link(work: _Work, href: str, spoken: str) -> str | None:
         return href
     address = where.path.removeprefix(work.root)
     plain = address.removeprefix(spoken)
+    if (other := plain.split("/")[1]) in LOCALES and other not in work.locales:
+        return None
     if address.startswith("/static/"):
         return href
     if plain.endswith(tuple(f".{suffix}" for suffix in twins.FORMATS)) and not plain.startswith(LIVE):

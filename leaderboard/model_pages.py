@@ -11,7 +11,7 @@ from flask_babel import lazy_gettext as _l
 
 from bench.cards.facts import LEVELS, Facts
 from bench.records import Cell
-from leaderboard import energy, facets, lineage, lookup, wording
+from leaderboard import energy, facets, lineage, lookup, numerals, wording
 from leaderboard.asking import Asked, Part
 from leaderboard.board import Board, ModelName, Result
 from leaderboard.grid import Sheet, Way, way_of
@@ -352,7 +352,7 @@ def fact(facts: Facts, name: str) -> str:
         return str(_("open: anybody can have them") if value else _("closed"))
     if isinstance(value, tuple):
         return ", ".join(map(wording.plain, value))
-    return f"{value:,}" if isinstance(value, int) else wording.plain(str(value))
+    return numerals.count(value) if isinstance(value, int) else wording.plain(str(value))
 
 
 def register(site: Site) -> None:
@@ -382,7 +382,14 @@ def register(site: Site) -> None:
         ModelTaskPage,
         rows=lambda page: [line for table in page.tables for line in table.lines],
         parameters=("version", "metric", "page"),
+        variables=_asked_of,
     )
+
+
+def _asked_of(board: Board) -> Iterator[dict[str, str]]:
+    """Every model with each task that it was asked."""
+    names = dict.fromkeys((mean.model, mean.task) for mean in board.means())
+    return ({"slug": slug, "name": task} for slug, task in names)
 
 
 def _facets(licences: Sequence[str]) -> tuple[tuple[str, tuple[str, ...]], ...]:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from flask_babel import gettext as _
 from markupsafe import Markup
 
-from leaderboard import charts, charts_heat, charts_map
+from leaderboard import charts, charts_heat, charts_map, numerals
 from leaderboard.charts import Legend, Point
 from leaderboard.charts_heat import HeatWords
 from leaderboard.charts_map import Place, State
@@ -96,7 +96,7 @@ def _caption(title: str, points: Sequence[QualityPoint]) -> Caption:
         return Caption(title, str(_("No model can be compared here. The table beneath has every number.")))
     said = _(
         "%(count)s models; on the frontier are %(names)s. The table beneath has every number.",
-        count=f"{len(points):,}",
+        count=numerals.count(len(points)),
         names=", ".join(names[:12]),
     )
     return Caption(title, str(said))

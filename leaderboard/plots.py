@@ -21,7 +21,7 @@ from leaderboard.naming import named
 from leaderboard.pages import LanguageName
 from leaderboard.records import TaskFacts
 from leaderboard.site import Site
-from leaderboard.standings import BASELINE, INVALID, Group, Standing
+from leaderboard.standings import BASELINE, INVALID, Group, Standing, group_of
 
 ROWS = 100
 """Rows on one page of a table; the chart has every point."""
@@ -113,7 +113,8 @@ class SizePlot:
     """Quality in one task, over all its languages or in one, against the number of parameters.
 
     `floor` is the highest quality of a baseline over the same languages; `without` are the models with a number
-    whose size is unknown.
+    whose size is unknown. `fullest` is the language of the task in which the most models have a number, where no point
+    is compared over all of them.
     """
 
     snapshot: str
@@ -124,6 +125,7 @@ class SizePlot:
     groups: tuple[tuple[str, Group], ...]
     chosen: str
     floor: float | None
+    fullest: LanguageName | None
     points: tuple[QualityPoint, ...]
     without: tuple[NoPoint, ...]
     start: int
@@ -303,6 +305,7 @@ def size(board: Board, asked: Asked) -> SizePlot:
         groups=tuple(groups.items()),
         chosen=board_pages.name_of(group) if group is not None else "",
         floor=max(floors, default=None),
+        fullest=None if code or any(one.compared for one in points) else _language(board, task, group),
         points=points,
         without=without,
         start=(part.number - 1) * ROWS,
@@ -317,6 +320,16 @@ def _fullest(board: Board, every: Iterable[TaskChoice]) -> TaskChoice | None:
         place = sheet.way.task, sheet.way.version
         models[place] = max(models.get(place, 0), len(sheet.models))
     return max(every, key=lambda one: (not one.floor, models.get((one.name, one.version), 0)), default=None)
+
+
+def _language(board: Board, task: TaskChoice | None, group: Group | None) -> LanguageName | None:
+    """The language of a task in which the most models have a number."""
+    for sheet in board.sheets():
+        if task is not None and (sheet.way.task, sheet.way.version) == (task.name, task.version):
+            held = (sheet.items > 0).sum(axis=0)
+            if group_of(sheet) == group and len(held):
+                return named(sheet.languages[int(held.argmax())])
+    return None
 
 
 def _sized(board: Board, own: Iterable[Standing]) -> tuple[tuple[QualityPoint, ...], tuple[NoPoint, ...]]:

@@ -117,13 +117,20 @@ def _columns(sheet: Sheet) -> list[tuple[int, LanguageName]]:
 
 
 def _rows(board: Board, sheet: Sheet) -> list[int]:
-    """Rows of a sheet in the order of their models' standing, floors last."""
+    """Rows of a sheet: ranked models in the order of their standing, the others by how many languages they have,
+    floors last."""
     found = board_pages.over(board, frozenset({(sheet.way.task, sheet.way.version)}))
     names = board.model_names()
     order = {one.model: place for place, one in enumerate(found[group_of(sheet)])}
-    return sorted(
-        range(len(sheet.models)), key=lambda row: (names[sheet.models[row]].baseline, order[sheet.models[row]])
-    )
+    ranked = {one.model for one in found[group_of(sheet)] if one.first is not None}
+    held = (sheet.items > 0).sum(axis=1)
+
+    def key(row: int) -> tuple[bool, bool, int, int]:
+        number = sheet.models[row]
+        own = number in ranked
+        return names[number].baseline, not own, 0 if own else -int(held[row]), order[number]
+
+    return sorted(range(len(sheet.models)), key=key)
 
 
 def _cells(board: Board, sheet: Sheet, rows: Sequence[int], columns: Sequence[int]) -> tuple[HeatRow, ...]:
@@ -148,10 +155,13 @@ def _cells(board: Board, sheet: Sheet, rows: Sequence[int], columns: Sequence[in
 def _reasons(board: Board, sheet: Sheet, rows: Sequence[int], columns: Sequence[int]) -> dict[tuple[int, int], str]:
     """Why each of these cells that is empty has no number, by row and column.
 
-    A model's cells are read only where its mean says that some of them are there and do not count.
+    A model's cells are read only where its mean says that some are there and do not count. A flaw lies in the text and
+    is the same for all: models that were asked in all flawed languages are told by one of them.
     """
     names = board.model_names()
     means = {mean.model: mean for mean in board.means(task=sheet.way.task) if _way(mean) == sheet.way}
+    unsound = int((~sheet.wanted).sum())
+    flaws: dict[str, str] = {}
     made = {}
     for row in rows:
         lacking = [column for column in columns if np.isnan(sheet.normalised[row, column])]
@@ -159,11 +169,20 @@ def _reasons(board: Board, sheet: Sheet, rows: Sequence[int], columns: Sequence[
             continue
         slug = names[sheet.models[row]].slug
         mean = means.get(slug)
-        some = mean is None or mean.too_few or mean.missing or mean.flawed
-        known = _told(board, slug, sheet.way) if some else {}
+        if mean is not None and not (mean.too_few or mean.missing) and mean.flawed in (0, unsound):
+            if mean.flawed and not flaws:
+                flaws = _told(board, slug, sheet.way)
+            known = {code: flaws[code] for code in _unsound(sheet)} if mean.flawed else {}
+        else:
+            known = _told(board, slug, sheet.way)
         for column in lacking:
             made[row, column] = known.get(sheet.languages[column], NOT_RUN)
     return made
+
+
+def _unsound(sheet: Sheet) -> list[str]:
+    """The languages whose text is flawed."""
+    return [code for code, sound in zip(sheet.languages, sheet.wanted, strict=True) if not sound]
 
 
 def _way(mean: Mean) -> Way:

@@ -23,7 +23,7 @@ from leaderboard.site import Site
 from leaderboard.standings import group_of, rank_ranges
 from tasks import UnknownTask
 
-TASKS, MODELS, LANGUAGES = 100, 50, 100
+TASKS, MODELS, LANGUAGES = 100, 50, 75
 """Rows on one page of each table."""
 FACETS = ("area", "vertical", "licence")
 

@@ -18,6 +18,7 @@ from flask_babel import ngettext
 from bench.energy.reasons import MEANINGS
 from bench.records import Cell
 from bench.summary import ERRORS_ALLOWED, TOO_FEW_ITEMS
+from leaderboard import numerals
 from leaderboard.records import Mean
 from tasks import FLAWS
 
@@ -167,7 +168,7 @@ def number(value: float | None, metric: str) -> str:
     """A metric's value: shares as percent, corpus scores with one decimal."""
     if value is None:
         return MISSING
-    return f"{value:.1%}".replace("%", " %") if best_of(metric) == 1.0 else f"{value:.1f}"
+    return numerals.local(f"{value:.1%}".replace("%", " %") if best_of(metric) == 1.0 else f"{value:.1f}")
 
 
 def points(normalised: float | None) -> str:
@@ -175,7 +176,7 @@ def points(normalised: float | None) -> str:
     if normalised is None:
         return MISSING
     shown = f"{abs(normalised) * 100:.1f}"
-    return f"{MINUS}{shown}" if normalised < 0 and shown != "0.0" else shown
+    return numerals.local(f"{MINUS}{shown}" if normalised < 0 and shown != "0.0" else shown)
 
 
 def interval(cell: Cell) -> str:
@@ -226,7 +227,11 @@ def remarks(cell: Cell) -> list[str]:
 def _lost(cell: Cell) -> list[str]:
     """The requests that failed or were skipped."""
     said = []
-    asked, failed, skipped = f"{cell.n + cell.errors + cell.skipped:,}", f"{cell.errors:,}", f"{cell.skipped:,}"
+    asked, failed, skipped = (
+        numerals.count(cell.n + cell.errors + cell.skipped),
+        numerals.count(cell.errors),
+        numerals.count(cell.skipped),
+    )
     if cell.errors and cell.value is None:
         # Translators: of requests
         said.append(_("%(count)s of %(asked)s failed", count=failed, asked=asked))
@@ -250,20 +255,20 @@ def _odd(cell: Cell) -> list[str]:
     said = []
     # Translators: the four below are of answers
     if count := cell.unparsed:
-        said.append(ngettext("%(count)s unparsed", "%(count)s unparsed", count, count=f"{count:,}"))
+        said.append(ngettext("%(count)s unparsed", "%(count)s unparsed", count, count=numerals.count(count)))
     if count := cell.empty:
-        said.append(ngettext("%(count)s empty", "%(count)s empty", count, count=f"{count:,}"))
+        said.append(ngettext("%(count)s empty", "%(count)s empty", count, count=numerals.count(count)))
     if count := cell.refused:
-        said.append(ngettext("%(count)s refused", "%(count)s refused", count, count=f"{count:,}"))
+        said.append(ngettext("%(count)s refused", "%(count)s refused", count, count=numerals.count(count)))
     if count := cell.truncated:
-        said.append(ngettext("%(count)s cut off", "%(count)s cut off", count, count=f"{count:,}"))
+        said.append(ngettext("%(count)s cut off", "%(count)s cut off", count, count=numerals.count(count)))
     if cell.violations is not None and cell.violation_bound is not None:
         said.append(
             ngettext(
                 "%(count)s violation: at most %(share)s of all answers, at 95 %%",
                 "%(count)s violations: at most %(share)s of all answers, at 95 %%",
                 cell.violations,
-                count=f"{cell.violations:,}",
+                count=numerals.count(cell.violations),
                 share=percent(cell.violation_bound),
             )
         )
@@ -280,7 +285,7 @@ def _elsewhere(cell: Cell) -> list[str]:
                 "%(share)s of %(count)s answers in another script",
                 count,
                 share=percent(cell.wrong_script),
-                count=f"{count:,}",
+                count=numerals.count(count),
             )
         )
     if (count := cell.language_verdicts) and cell.wrong_language:
@@ -290,11 +295,11 @@ def _elsewhere(cell: Cell) -> list[str]:
                 "%(share)s of %(count)s long answers in another language",
                 count,
                 share=percent(cell.wrong_language),
-                count=f"{count:,}",
+                count=numerals.count(count),
             )
         )
     if cell.other_digits and cell.native_digits is not None and cell.native_digits + cell.other_digits:
-        native, others = f"{cell.native_digits:,}", f"{cell.other_digits:,}"
+        native, others = numerals.count(cell.native_digits), numerals.count(cell.other_digits)
         # Translators: of answers
         said.append(_("%(native)s with native digits, %(others)s with others", native=native, others=others))
     return said
@@ -308,7 +313,7 @@ def spoken(text: str) -> str:
 def percent(value: float) -> str:
     """A share in percent; what is over nothing is never shown as 0.0 %."""
     shown = f"{value:.1%}"
-    return "< 0.1 %" if shown == "0.0%" and value else shown.replace("%", " %")
+    return numerals.local("< 0.1 %" if shown == "0.0%" and value else shown.replace("%", " %"))
 
 
 def plain(text: str) -> str:
@@ -328,7 +333,7 @@ def way(asked: Cell | Mean | Group | EnergyTable) -> str:
     elif asked.prompt_language != "english":
         said.append(_("prompt in %(language)s", language=plain(asked.prompt_language)))
     if asked.shots:
-        said.append(ngettext("%(count)s example", "%(count)s examples", asked.shots, count=f"{asked.shots:,}"))
+        said.append(ngettext("%(count)s example", "%(count)s examples", asked.shots, count=numerals.count(asked.shots)))
     return listed(said)
 
 
@@ -341,7 +346,7 @@ def mean_remarks(mean: Mean) -> list[str]:
             "%(count)s more with too few items, not counted",
             "%(count)s more with too few items, not counted",
             count,
-            count=f"{count:,}",
+            count=numerals.count(count),
         )
         said.append(text)
     if count := mean.flawed:
@@ -349,7 +354,7 @@ def mean_remarks(mean: Mean) -> list[str]:
             "%(count)s language not counted: %(reason)s",
             "%(count)s languages not counted: %(reason)s",
             count,
-            count=f"{count:,}",
+            count=numerals.count(count),
             reason=without_lead(mean.why_flawed),
         )
         said.append(text)
@@ -359,7 +364,7 @@ def mean_remarks(mean: Mean) -> list[str]:
             "%(count)s without a number: %(reason)s",
             "%(count)s without a number: %(reason)s",
             count,
-            count=f"{count:,}",
+            count=numerals.count(count),
             reason=reason(mean.why_missing),
         )
         said.append(text)
@@ -368,7 +373,7 @@ def mean_remarks(mean: Mean) -> list[str]:
             "in %(count)s of its languages requests failed or were skipped",
             "in %(count)s of its languages requests failed or were skipped",
             count,
-            count=f"{count:,}",
+            count=numerals.count(count),
         )
         said.append(text)
     return said
@@ -390,7 +395,7 @@ def people(count: int | None) -> str:
 def _rounded(count: int, size: int) -> tuple[int, str]:
     """So many of that size: the whole ones, and with a decimal where they are few."""
     shown = f"{count / size:.1f}" if count < 10 * size else f"{count / size:,.0f}"
-    return count // size, shown.removesuffix(".0")
+    return count // size, numerals.local(shown.removesuffix(".0"))
 
 
 def share(value: float, metric: str) -> str:
