@@ -68,10 +68,10 @@ def _tokens(site: Site) -> None:
     site.page(
         "/energy",
         "energy.html",
-        lambda board, asked: energy.page(board, sought(asked)),
+        energy.page,
         pages.EnergyPage,
         rows=lambda page: [row for table in page.energy.tables for row in table.rows],
-        parameters=("language",),
+        parameters=("language", "task"),
     )
     site.page(
         "/costs",

@@ -114,6 +114,7 @@ def _words(app: Flask) -> None:
     app.jinja_env.filters.update(
         badge_name=wording.badge_name,
         count=numerals.count,
+        local=numerals.local,
         spoken=wording.spoken,
         number=wording.number,
         points=wording.points,

@@ -232,27 +232,24 @@ class Board:
         rows = self._connection.execute("SELECT * FROM counts WHERE cells + floor_cells")
         return {row[0]: Count(*row) for row in rows}
 
-    def cells_of_language(self, code: str) -> Iterator[tuple[int, Cell]]:
-        """Every cell of a language with its model's number."""
-        return self._cells("language = ? ORDER BY task, task_version, variety, headline DESC, metric, model_id", code)
-
-    def cells_of_model(self, slug: str, task: str) -> Iterator[tuple[int, Cell]]:
-        """Every cell of a model in one task."""
-        return self._cells(
-            "model_id = (SELECT id FROM models WHERE slug = ?) AND task = ?"
-            " ORDER BY task_version DESC, headline DESC, metric, language, variety",
-            slug,
-            task,
+    def measured_models(self) -> set[int]:
+        """The numbers of the models that have energy somewhere."""
+        rows = self._connection.execute(
+            "SELECT DISTINCT model_id FROM results WHERE headline AND energy_provenance != 'none'"
         )
+        return {number for (number,) in rows}
 
-    def cells_of_task(self, task: str, version: str) -> Iterator[tuple[int, Cell]]:
-        """Every cell of a task in its headline metric."""
-        where = "task = ? AND task_version = ? AND headline ORDER BY language, variety, model_id"
-        return self._cells(where, task, version)
+    def energy_tasks(self) -> dict[str, int]:
+        """How many headline cells of each task have energy."""
+        rows = self._connection.execute(
+            "SELECT task, count(*) FROM results WHERE headline AND energy_provenance != 'none'"
+            " GROUP BY task ORDER BY task"
+        )
+        return dict(rows.fetchall())
 
-    def energy_of_board(self) -> Iterator[Measured]:
-        """Every headline cell that has energy."""
-        return self._energy("TRUE")
+    def energy_of_board(self, task: str | None = None) -> Iterator[Measured]:
+        """Every headline cell that has energy, of one task where one is named."""
+        return self._energy("task = coalesce(?, task)", task)
 
     def energy_of_language(self, code: str) -> Iterator[Measured]:
         """Every headline cell of a language that has energy."""
@@ -262,7 +259,7 @@ class Board:
         """Every headline cell of a model that has energy."""
         return self._energy("model_id = (SELECT id FROM models WHERE slug = ?)", slug)
 
-    def _energy(self, where: str, *values: str) -> Iterator[Measured]:
+    def _energy(self, where: str, *values: str | None) -> Iterator[Measured]:
         where = f"headline AND energy_provenance != 'none' AND {where}"
         ranks: dict[int, dict[str, EnergyRank]] = {}
         found = f"SELECT * FROM energy_ranks WHERE cell IN (SELECT id FROM cells WHERE {where})"  # noqa: S608 - as below
@@ -272,13 +269,18 @@ class Board:
         for row in self._connection.execute(f"SELECT * FROM cells WHERE {where} {order}", values):  # noqa: S608 - as below
             yield Measured(row["model_id"], store.cell_of(row), ranks[row["id"]])
 
-    def without_energy(self, *, model: str | None = None, language: str | None = None) -> list[Unmeasured]:
-        """Which headline cells have no energy, and why: those of one model or language where one is named."""
-        rows = self._connection.execute(
-            "SELECT DISTINCT model_id, task, version, value, reason FROM without_energy, json_each(languages)"
-            " WHERE value = coalesce(?, value) AND (? IS NULL OR model_id = (SELECT id FROM models WHERE slug = ?))",
-            (language, model, model),
-        )
+    def without_energy(
+        self, *, model: str | None = None, language: str | None = None, task: str | None = None
+    ) -> list[Unmeasured]:
+        """Which headline cells have no energy, and why: those of one model, language or task where one is named."""
+        where = "task = coalesce(?, task) AND (? IS NULL OR model_id = (SELECT id FROM models WHERE slug = ?))"
+        asked: tuple[str | None, ...] = (task, model, model)
+        if language is None:
+            source = "value, reason FROM without_energy, json_each(languages)"
+        else:  # most rows have most languages, so looking is faster than taking them apart
+            source, where = "?, reason FROM without_energy", f"{where} AND instr(languages, ?)"
+            asked = (language, *asked, f'"{language}"')
+        rows = self._connection.execute(f"SELECT model_id, task, version, {source} WHERE {where}", asked)  # noqa: S608 - as below
         return [Unmeasured(*row) for row in rows]
 
     def languages(self) -> list[str]:
@@ -334,10 +336,6 @@ class Board:
             language: PremiumRange(lowest, highest, number, bool(flawed))
             for language, lowest, highest, number, flawed in rows
         }
-
-    def _cells(self, where: str, *values: str) -> Iterator[tuple[int, Cell]]:
-        for row in self._connection.execute(f"SELECT * FROM cells WHERE {where}", values):  # noqa: S608 - never a visitor's words
-            yield row["model_id"], store.cell_of(row)
 
     def close(self) -> None:
         """Lets go of the file."""

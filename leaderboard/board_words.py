@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Mapping
+
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_babel import ngettext
@@ -19,6 +22,7 @@ FACETS = {
     "family": _l("Family"),
     "script": _l("Script"),
     "area": _l("Part of the world"),
+    "task area": _l("Area"),
     "class": _l("Resource class"),
     "licence": _l("Licence"),
     "open": _l("Weights"),
@@ -52,20 +56,27 @@ def facet_name(facet: str) -> str:
     return str(FACETS.get(facet, facet))
 
 
+@functools.cache
+def _names(facet: str) -> Mapping[str, str]:
+    """The English names of languages, families and scripts by code."""
+    known = languages.all_languages()
+    if facet == "language":
+        return {one.code: one.name for one in known}
+    if facet == "script":
+        return {one.script: one.script_name for one in known}
+    return {one.family_id: one.family for one in known if one.family_id and one.family}
+
+
 def facet_value(value: str, facet: str) -> str:
     """A value of a filter as readers see it."""
     if value == facets.UNKNOWN:
         return str(_("not stated"))
+    if (facet, value) in VALUES:
+        return str(VALUES[facet, value])
     if facet == "badge":
         return wording.badge_name(value)
-    if facet == "class":
-        return value.replace("-", "–")
-    if facet == "language":
-        try:
-            return languages.get(value).name
-        except languages.LanguageError:
-            return wording.plain(value)
-    return str(VALUES.get((facet, value), wording.plain(value)))
+    named = _names(facet).get(value, value) if facet in ("language", "family", "script") else value
+    return wording.spoken(wording.plain(named.replace("-", "–") if facet == "class" else named))
 
 
 def group_name(group: Group) -> str:

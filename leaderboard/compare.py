@@ -11,7 +11,7 @@ from flask_babel import lazy_gettext as _l
 
 import kernels
 from bench.cards.facts import Level
-from leaderboard import paired, wording
+from leaderboard import numerals, paired, wording
 from leaderboard.asking import Asked, Part
 from leaderboard.board import Board, ModelName
 from leaderboard.grid import Sheet, Way
@@ -329,8 +329,13 @@ def signed(value: float | None, metric: str) -> str:
     """A difference in a metric's unit with its sign; shares in percentage points."""
     if value is None:
         return wording.MISSING
-    shown = f"{abs(value) * 100:.1f}" if wording.metric_of(metric).best == 1.0 else f"{abs(value):.1f}"
-    return shown if float(shown) == 0 else f"{'+' if value > 0 else wording.MINUS}{shown}"
+    shown = unsigned(value, metric)
+    return numerals.local(shown if float(shown) == 0 else f"{'+' if value > 0 else wording.MINUS}{shown}")
+
+
+def unsigned(value: float, metric: str) -> str:
+    """How large a difference is, as it is written in English."""
+    return f"{abs(value) * 100:.1f}" if wording.metric_of(metric).best == 1.0 else f"{abs(value):.1f}"
 
 
 def verdict(one: Difference, metric: str) -> str:
@@ -340,7 +345,7 @@ def verdict(one: Difference, metric: str) -> str:
     elif one.verdict == "worse":
         said = _("worse than the baseline")
     elif one.verdict == "not_separable" and one.detectable is not None:
-        shown = signed(one.detectable, metric).lstrip("+")
+        shown = numerals.local(unsigned(one.detectable, metric))
         said = _("cannot be told apart: the data could have shown a difference of %(points)s", points=shown)
     elif one.verdict == "not_separable":
         said = _("cannot be told apart")

@@ -14,6 +14,7 @@ from xml.etree import ElementTree as ET
 
 from markupsafe import Markup
 
+from leaderboard import numerals
 from leaderboard.wording import plain
 
 LETTER, WIDE = 0.58, 1.0
@@ -188,9 +189,9 @@ def px(value: float) -> str:
 
 
 def figure(value: float) -> str:
-    """A number at an axis, as short as it can be said."""
+    """A number at an axis, as short as it can be said in the language of the request."""
     said = f"{value:,.4f}".rstrip("0").rstrip(".") if 1e-3 <= abs(value) < 1e6 or not value else f"{value:.3g}"
-    return said.replace("-", "\N{MINUS SIGN}")
+    return numerals.local(said).replace("-", "\N{MINUS SIGN}")
 
 
 def clean(said: str) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import chain
 
+from leaderboard.asking import Asked
 from leaderboard.board import Board, Measured, ModelName, Unmeasured
 from leaderboard.efficiency import EQUIVALENT, PER_CORRECT, missing, no_interval, rank_doubt
 from leaderboard.naming import looked_for, named
@@ -21,12 +23,26 @@ FACTORS = ("premium", "verbosity", "joules_per_token_ratio")
 """What stands beneath the Language Energy Ratio."""
 
 
-def page(board: Board, language: str = "") -> EnergyPage:
-    """All energy of the board; that of the languages that answer to `language`, where something is looked for."""
-    codes = {code for code in board.languages() if looked_for(named(code), language)}
-    found = (each for each in board.energy_of_board() if each.cell.language in codes)
-    without = [each for each in board.without_energy() if each.language in codes]
-    return EnergyPage(board.name, language, _energy(board, found, without, _by_language))
+MOST = 2_000
+FEW = 5
+"""Where more cells than that have energy, a page shows one task at a time, or a few languages."""
+
+
+def page(board: Board, asked: Asked) -> EnergyPage:
+    """All energy of the board, or that of the languages that answer to a name, or of one task."""
+    language = asked.one("language")[:80]
+    known = board.energy_tasks()
+    tasks = tuple(known) or tuple(dict.fromkeys(task.name for task in board.tasks()))
+    task: str | None = asked.choice("task", tasks) or None
+    codes = sorted(code for code in board.languages() if looked_for(named(code), language))
+    if len(codes) <= FEW and task is None:
+        found: Iterable[Measured] = chain.from_iterable(map(board.energy_of_language, codes))
+        without = [each for code in codes for each in board.without_energy(language=code)]
+    else:
+        task = task or (tasks[0] if sum(known.values()) > MOST else None)
+        found = (each for each in board.energy_of_board(task) if each.cell.language in codes)
+        without = [each for each in board.without_energy(task=task) if each.language in codes]
+    return EnergyPage(board.name, language, task or "", tasks, _energy(board, found, without, _by_language))
 
 
 def of_language(board: Board, code: str) -> Energy:

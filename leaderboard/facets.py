@@ -110,7 +110,7 @@ def traits(board: Board) -> Mapping[int, Traits]:
 def _traits(folder: Path, name: str) -> Mapping[int, Traits]:
     ladder = list(BADGES)
     with Board.open(folder, name) as board:
-        measured = {each.model for each in board.energy_of_board()}
+        measured = board.measured_models()
         known = {model.slug: model for model in board.models()}
         made = {}
         for number, named in board.model_names().items():
@@ -171,8 +171,8 @@ def _trait(code: str, facet: str) -> str:
     if found is None:
         return UNKNOWN
     value = {
-        "family": found.family,
-        "script": found.script_name,
+        "family": found.family_id,
+        "script": found.script,
         "area": found.macroarea,
         "class": found.resource_class,
     }[facet]

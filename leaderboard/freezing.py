@@ -157,19 +157,16 @@ def _page(work: _Work, page: str, prefix: Prefix) -> str:
 def _link(work: _Work, href: str, spoken: str) -> str | None:
     """Where a link of a page leads in the files; None where nothing of it is there: then it is no link."""
     where = urlsplit(href)
-    if where.scheme or where.netloc or not where.path.startswith(f"{work.root}/"):
-        return href
     address = where.path.removeprefix(work.root)
     plain = address.removeprefix(spoken)
-    if (other := plain.split("/")[1]) in LOCALES and other not in work.locales:
-        return None
-    if address.startswith("/static/"):
+    if where.scheme or where.netloc or not where.path.startswith(f"{work.root}/") or address.startswith("/static/"):
         return href
-    if plain.endswith(tuple(f".{suffix}" for suffix in twins.FORMATS)) and not plain.startswith(LIVE):
-        return f"{work.root}{plain}"  # the data are the same in every language of the interface, so they are there once
     if plain.startswith(LIVE):
         return f"{work.live}{href}" if work.live else None
-    if where.query and not _is_turn(where.query):
+    if plain.endswith(tuple(f".{suffix}" for suffix in twins.FORMATS)):
+        return f"{work.root}{plain}"  # the data are the same in every language of the interface, so they are there once
+    other = plain.split("/")[1]
+    if (other in LOCALES and other not in work.locales) or (where.query and not _is_turn(where.query)):
         return None
     target = address.rstrip("/") + _folder(where.query)
     work.linked.add(unquote(target) or "/")

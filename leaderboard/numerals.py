@@ -9,6 +9,9 @@ from flask import has_request_context
 
 from leaderboard import prefixes
 
+ISOLATE, END = "\u2066", "\u2069"
+"""Around what is read from left to right in any text."""
+
 
 @functools.cache
 def _marks(locale: str) -> dict[int, str]:
@@ -22,7 +25,12 @@ def local(number: str) -> str:
     if not has_request_context():
         return number
     locale = prefixes.current().locale
-    return number if locale == prefixes.DEFAULT else number.translate(_marks(locale))
+    if locale == prefixes.DEFAULT:
+        return number
+    shown = number.translate(_marks(locale))
+    # Right to left, a sign or a per cent would change its side, and a range its ends.
+    apart = Locale.parse(locale).text_direction == "rtl" and not shown.isdigit()
+    return f"{ISOLATE}{shown}{END}" if apart else shown
 
 
 def count(number: int) -> str:

@@ -70,10 +70,12 @@ class Energy:
 
 @dataclass(frozen=True, slots=True)
 class EnergyPage:
-    """All energy on the board, or that in the languages that somebody looks for."""
+    """Energy on the board: all, in the languages that somebody looks for, or of one of the `tasks` that have any."""
 
     snapshot: str
     language: str
+    task: str
+    tasks: tuple[str, ...]
     energy: Energy
 
 

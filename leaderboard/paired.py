@@ -92,7 +92,7 @@ class Versus:
 
 def side(board: Board, slug: str, way: Way) -> Side:
     """Reads what a model has in one way of a task."""
-    own = (cell for _, cell in board.cells_of_model(slug, way.task))
+    own = (result.cell for result in board.results_of_model(slug, way.task))
     cells = {(cell.language, cell.variety): cell for cell in own if cell.headline and grid.way_of(cell) == way}
     return Side(cells, board.scores(slug, way))
 

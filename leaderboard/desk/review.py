@@ -145,11 +145,10 @@ def dropped(board: Path, handed_in: Contribution) -> list[CellKey]:
                 == (mine.model, mine.revision, mine.template, mine.decoding)
             ]
             there = {
-                key(cell)
+                key(result.cell)
                 for slug in same
-                for task in {each.name for each in shown.tasks()}
-                for _, cell in shown.cells_of_model(slug, task)
-                if cell.value is not None
+                for result in shown.results_of_model(slug)
+                if result.cell.value is not None
             }
     except sqlite3.Error as error:
         raise BoardError(f"the snapshot {snapshot.snapshot_path(board, current)} is damaged: {error}") from error

@@ -79,10 +79,13 @@ class Watched:
     complaints: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.page.on("requestfinished", lambda request: self.asked.append(request))
+        self.page.on("requestfinished", self._finished)
         self.page.on("requestfailed", lambda request: self.complaints.append(f"failed: {request.url}"))
         self.page.on("console", lambda message: self.complaints.append(message.text))
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+
+    def _finished(self, request: Request) -> None:
+        self.asked.append(request)
 
     def go(self, path: str, status: int = 200) -> None:
         """Opens a page and sees that it came."""

@@ -146,6 +146,17 @@ def test_a_mean_over_fewer_languages_is_shown_and_not_compared(made: Maker) -> N
     assert data(client, "/plots/size.json?language=eng")["points"][0]["compared"]
 
 
+def test_an_axis_has_the_numbers_of_the_reader(made: Maker) -> None:
+    client = made(("hf:a", 6, same, sized(1_000_000_000)))
+
+    def said(path: str) -> set[str | None]:
+        texts = chart(text(client, path)).iter("{http://www.w3.org/2000/svg}text")
+        return {one.text for one in texts}
+
+    assert "0.7" in said("/plots/size?language=eng")
+    assert "0,7" in said("/fr/plots/size?language=eng")
+
+
 def test_the_highest_floor_is_a_line(client: FlaskClient) -> None:
     told = data(client, "/plots/size.json?task=sib200&language=yor_Latn")
     floors = data(client, "/board.json?task=sib200&language=yor_Latn")["floors"]
