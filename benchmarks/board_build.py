@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 
 import kernels
 import tasks
-from bench.cards.facts import Facts, stated
+from bench.cards.facts import Facts, Level, stated
 from bench.records import Cell
 from bench.runfile import Identity
 from leaderboard import history, snapshot, store
@@ -41,6 +41,7 @@ from leaderboard.store import Content, Entry, Kept
 
 MAKERS = ("aurora", "baobab", "cedar", "delta", "ember", "fjord")
 LICENCES = ("apache-2.0", "mit", "cc-by-4.0", "gemma", "llama3.1", None)
+KINDS: tuple[Level, ...] = ("general", "language", "language", "vertical", "institution")
 SIZES = (0.5e9, 1e9, 3e9, 7e9, 13e9, 34e9, 70e9)
 VERTICALS = ("", "health", "law", "finance")
 MISSING_SHARE = 0.1
@@ -354,7 +355,7 @@ def _people(models: int, languages: int, draw: np.random.Generator) -> Iterator[
         maker = MAKERS[number // 5 % len(MAKERS)]
         place = number % 5
         size = SIZES[number // 5 % len(SIZES)]
-        level = ("general", "language", "language", "vertical", "institution")[place]
+        level = KINDS[place]
         if place == 0:
             name = f"hf:{maker}/{maker}-{number // 5}-{size / 1e9:g}b"
             base = stated(

@@ -280,7 +280,7 @@ class Board:
         else:  # most rows have most languages, so looking is faster than taking them apart
             source, where = "?, reason FROM without_energy", f"{where} AND instr(languages, ?)"
             asked = (language, *asked, f'"{language}"')
-        rows = self._connection.execute(f"SELECT model_id, task, version, {source} WHERE {where}", asked)  # noqa: S608 - as below
+        rows = self._connection.execute(f"SELECT model_id, task, version, {source} WHERE {where}", asked)
         return [Unmeasured(*row) for row in rows]
 
     def languages(self) -> list[str]:
@@ -365,8 +365,8 @@ def _parts(version: str) -> list[tuple[bool, int, str]]:
 @functools.lru_cache(maxsize=2)
 def _sheets(folder: Path, name: str) -> tuple[Sheet, ...]:
     with contextlib.closing(snapshot.connect(folder, name)) as connection:
-        rows = connection.execute("SELECT facts, normalised, error, items FROM sheets ORDER BY rowid")
-        return tuple(grid.unpacked(facts, *map(zlib.decompress, arrays)) for facts, *arrays in rows)
+        rows = connection.execute("SELECT facts, arrays FROM sheets ORDER BY rowid")
+        return tuple(grid.unpacked(facts, zlib.decompress(arrays)) for facts, arrays in rows)
 
 
 @functools.lru_cache(maxsize=8)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from leaderboard import facets
@@ -262,16 +262,7 @@ def _values(
 def _rows_of(sheet: Sheet, models: Collection[int]) -> Sheet | None:
     """The rows of some models. A model's own mean does not depend on which others stand beside it."""
     rows = [place for place, number in enumerate(sheet.models) if number in models]
-    if not rows:
-        return None
-    return replace(
-        sheet,
-        models=tuple(sheet.models[place] for place in rows),
-        normalised=sheet.normalised[rows],
-        error=sheet.error[rows],
-        items=sheet.items[rows],
-        doubts=tuple(sheet.doubts[place] for place in rows),
-    )
+    return sheet.of(rows) if rows else None
 
 
 def _value(column: TaskColumn, one: Standing) -> TaskValue:

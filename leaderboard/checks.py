@@ -47,6 +47,21 @@ def _mend(path: Path) -> str:
     return f"`python -m bench rescore {path}` mends it"
 
 
+MOST_PARAMETERS = 10**15
+LONGEST_FACT, MOST_LISTED = 1_000, 1_000
+
+
+def check_facts(path: Path, facts: Facts) -> None:
+    """Raises `UsageError` where what is said of a model is no number that a model has, or a text that no page holds."""
+    for name, value in asdict(facts).items():
+        numbers = isinstance(value, int) and not 0 <= value <= MOST_PARAMETERS
+        texts = [value] if isinstance(value, str) else [] if value is None or isinstance(value, int) else list(value)
+        if isinstance(value, dict):
+            texts += value.values()
+        if numbers or len(texts) > MOST_LISTED or any(len(text) > LONGEST_FACT for text in texts):
+            raise UsageError(f"{path}: {name} of its model is no {name} that a model has; run again with a right one")
+
+
 def check_fields(path: Path, identity: Identity, cell: Cell) -> None:
     """Raises `UsageError` unless every field holds what its type says and names what this program knows."""
     for declared in fields(Cell):

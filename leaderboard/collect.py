@@ -26,6 +26,7 @@ from leaderboard import premiums
 from leaderboard.checks import (
     Tally,
     check_counts,
+    check_facts,
     check_fields,
     check_language,
     check_writable,
@@ -180,9 +181,11 @@ def _model(path: Path, run: RunFile) -> Facts:
     """What the run says of its model, nothing where it was recorded before that was kept."""
     said = run.manifest().get("facts")
     try:
-        return cards.from_json(said) if said is not None else Facts()
+        found = cards.from_json(said) if said is not None else Facts()
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from error
+    check_facts(path, found)
+    return found
 
 
 def _facts(run: RunFile, kept: Iterable[premiums.Source]) -> RunFacts:

@@ -94,7 +94,7 @@ class Means:
         sheets = [builder.sheet(self._correlations[way].value()) for way, builder in sorted(self._builders.items())]
         yield Table(
             "sheets",
-            "facts TEXT NOT NULL, normalised BLOB NOT NULL, error BLOB NOT NULL, items BLOB NOT NULL",
+            "facts TEXT NOT NULL, arrays BLOB NOT NULL",
             map(grid.packed, sheets),
         )
         numbers: dict[tuple[int, Way], Standing] = {}

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TypeVar
 
 import numpy as np
@@ -43,9 +42,10 @@ class Sheet:
     """One way of one task: rows are models, columns are languages.
 
     `normalised` (models x languages) is 0 at chance and 1 at the best possible, NaN where there is no number that
-    counts; `error` its standard error, NaN where it has none; `items` how many were scored. `wanted` (languages) says
-    which a complete block needs: those that the task declares and whose text is sound. `doubts` has for each model why
-    its cells may not be ranked, or "". `shared` is the correlation, over models, of what languages have in common by
+    counts; `error` its standard error and `high` the upper end of its interval, NaN where it has none; `items` how many
+    were scored. `wanted` (languages) says which a complete block needs: those that the task declares and whose text is
+    sound. `doubt` has for each number why it may not be ranked, as its place in `doubts`, of which the first is "".
+    `shared` is the correlation, over models, of what languages have in common by
     asking the same items, from 0 to 1. `bottom` is the normalised value of the worst possible score: 0 without chance.
     """
 
@@ -55,11 +55,21 @@ class Sheet:
     languages: tuple[str, ...]
     normalised: Floats
     error: Floats
+    high: Floats
     items: NDArray[np.int64]
     wanted: NDArray[np.bool_]
+    doubt: NDArray[np.int8]
     doubts: tuple[str, ...]
     shared: float
-    bottom: float = -math.inf
+    bottom: float
+
+    def of(self, rows: Sequence[int]) -> Sheet:
+        """Some of its models."""
+        return replace(
+            self,
+            models=tuple(self.models[row] for row in rows),
+            **{name: getattr(self, name)[rows] for name in ("normalised", "error", "high", "items", "doubt")},
+        )
 
 
 def way_of(cell: Cell) -> Way:
@@ -84,6 +94,13 @@ def error_of(cell: Cell) -> float:
     return (cell.ci_high - cell.ci_low) * _scale(cell) / WIDTH_95
 
 
+def _high_of(cell: Cell) -> float:
+    """The upper end of a cell's interval as a normalised value; NaN where it has none."""
+    if cell.ci_high is None or cell.value is None or cell.normalised is None:
+        return float("nan")
+    return cell.normalised + (cell.ci_high - cell.value) * _scale(cell)
+
+
 def _scale(cell: Cell) -> float:
     """How much normalised value there is for a point of the value."""
     chance = cell.chance or 0.0
@@ -99,8 +116,8 @@ class Builder:
         self._column = {name: place for place, name in enumerate(self._languages)}
         self._floor = False
         self._models: list[int] = []
-        self._rows: list[tuple[Floats, Floats, NDArray[np.int64]]] = []
-        self._doubts: list[str] = []
+        self._rows: list[tuple[Floats, Floats, Floats, NDArray[np.int64], NDArray[np.int8]]] = []
+        self._doubts = {"": 0}
         self._sound: set[str] = set()
         self._flawed: set[str] = set()
         self._bottom = 0.0
@@ -108,8 +125,8 @@ class Builder:
     def add(self, number: int, cells: Iterable[Cell]) -> None:
         """Takes one model's cells, in ascending order of the models' numbers."""
         width = len(self._languages)
-        normalised, error = np.full(width, np.nan), np.full(width, np.nan)
-        items = np.zeros(width, dtype=np.int64)
+        normalised, error, high = (np.full(width, np.nan) for _array in range(3))
+        items, doubt = np.zeros(width, dtype=np.int64), np.zeros(width, dtype=np.int8)
         by_language: dict[str, list[Cell]] = {}
         for cell in cells:
             self._floor = cell.floor
@@ -123,17 +140,18 @@ class Builder:
             # Varieties of a language count as one together. They ask the same, so that they vary together.
             normalised[place] = sum(cell.normalised or 0.0 for cell in own) / len(own)
             error[place] = sum(map(error_of, own)) / len(own)
+            high[place] = sum(map(_high_of, own)) / len(own)
             items[place] = sum(cell.n for cell in own)
+            marked = next((cell.reasons["rank"] for cell in own if "rank" in cell.reasons), "")
+            doubt[place] = self._doubts.setdefault(marked, len(self._doubts))
         self._sound |= by_language.keys()
-        marked = (cell.reasons["rank"] for own in by_language.values() for cell in own if "rank" in cell.reasons)
         self._models.append(number)
-        self._rows.append((normalised, error, items))
-        self._doubts.append(next(marked, ""))
+        self._rows.append((normalised, error, high, items, doubt))
 
     def sheet(self, shared: float) -> Sheet:
         """What was added, with the correlation of what languages share."""
         lacking = self._flawed - self._sound
-        normalised, error, items = (np.stack(parts) for parts in zip(*self._rows, strict=True))
+        normalised, error, high, items, doubt = (np.stack(parts) for parts in zip(*self._rows, strict=True))
         wanted = np.array([name not in lacking for name in self._languages], dtype=np.bool_)
         return Sheet(
             self.way,
@@ -142,8 +160,10 @@ class Builder:
             self._languages,
             normalised,
             error,
+            high,
             items,
             wanted,
+            doubt,
             tuple(self._doubts),
             shared,
             self._bottom,
@@ -203,8 +223,8 @@ class Correlation:
         return round(min(1.0, max(0.0, sum(self._found) / len(self._found))), 4)
 
 
-def packed(sheet: Sheet) -> tuple[str, bytes, bytes, bytes]:
-    """A sheet's facts as JSON, and its three arrays as little-endian bytes: float64, float32, int32."""
+def packed(sheet: Sheet) -> tuple[str, bytes]:
+    """A sheet's facts as JSON, and its arrays one behind the other as little-endian bytes."""
     facts = {
         **asdict(sheet.way),
         "floor": sheet.floor,
@@ -215,28 +235,30 @@ def packed(sheet: Sheet) -> tuple[str, bytes, bytes, bytes]:
         "shared": sheet.shared,
         "bottom": sheet.bottom,
     }
-    return (
-        json.dumps(facts, ensure_ascii=False, sort_keys=True, separators=(",", ":")),
-        sheet.normalised.astype("<f8").tobytes(),
-        sheet.error.astype("<f4").tobytes(),
-        sheet.items.astype("<i4").tobytes(),
-    )
+    arrays = (np.ascontiguousarray(getattr(sheet, name), kind).tobytes() for name, kind in STORED)
+    return json.dumps(facts, ensure_ascii=False, sort_keys=True, separators=(",", ":")), b"".join(arrays)
 
 
-def unpacked(facts: str, normalised: bytes, error: bytes, items: bytes) -> Sheet:
+STORED = (("normalised", "<f8"), ("error", "<f8"), ("high", "<f8"), ("items", "<i4"), ("doubt", "<i1"))
+"""The arrays of a sheet, in the order and types in which they are stored."""
+
+
+def unpacked(facts: str, arrays: bytes) -> Sheet:
     """What `packed` made. Raises `ValueError` and the like where it is damaged."""
     known = json.loads(facts)
     shape = len(known["models"]), len(known["languages"])
+    made, at = {}, 0
+    for name, kind in STORED:
+        made[name] = np.frombuffer(arrays, kind, shape[0] * shape[1], at).reshape(shape)
+        at += made[name].nbytes
     return Sheet(
         way=Way(**{name: known[name] for name in ("task", "version", "metric", "mode", "prompt_language", "shots")}),
         floor=known["floor"],
         models=tuple(known["models"]),
         languages=tuple(known["languages"]),
-        normalised=np.frombuffer(normalised, "<f8").reshape(shape),
-        error=np.frombuffer(error, "<f4").reshape(shape).astype(np.float64),
-        items=np.frombuffer(items, "<i4").reshape(shape).astype(np.int64),
         wanted=np.array(known["wanted"], dtype=np.bool_),
         doubts=tuple(known["doubts"]),
         shared=known["shared"],
         bottom=known["bottom"],
+        **made,
     )

@@ -321,14 +321,10 @@ def ranks_of(sheet: Sheet, number: int, baselines: set[int]) -> tuple[dict[str, 
     """The ranks that a model may have in each language of a sheet, and among how many; none in the self-test."""
     ranks: dict[str, tuple[int, int]] = {}
     peers: dict[str, int] = {}
-    able = [
-        place
-        for place, (one, doubt) in enumerate(zip(sheet.models, sheet.doubts, strict=True))
-        if one not in baselines and not doubt and not sheet.floor
-    ]
+    able = [place for place, one in enumerate(sheet.models) if one not in baselines and not sheet.floor]
     for column, language in enumerate(sheet.languages):
         values, errors = sheet.normalised[able, column], sheet.error[able, column]
-        there = np.flatnonzero(~np.isnan(values) & ~np.isnan(errors))
+        there = np.flatnonzero(~np.isnan(values) & ~np.isnan(errors) & (sheet.doubt[able, column] == 0))
         own = [at for at, place in enumerate(there) if sheet.models[able[place]] == number]
         if own:
             peers[language] = len(there)

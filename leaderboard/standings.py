@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import functools
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
+from numpy.typing import NDArray
 
 import languages as registry
-from leaderboard.grid import Floats, Sheet
+from leaderboard.grid import WIDTH_95, Floats, Sheet
 
 BASELINE, SELF_TEST, PARTIAL, NO_NUMBERS, INVALID = "baseline", "self_test", "partial", "no_numbers", "invalidated"
 NO_INTERVAL = "no_interval"
@@ -73,6 +74,10 @@ def group_of(sheet: Sheet) -> Group:
     return Group(sheet.floor, way.metric, way.mode, way.prompt_language, way.shots)
 
 
+Part = tuple[Sheet, list[int], list[int], list[int]]
+"""A sheet with the rows of its models in the whole, the columns that are chosen, and their places in the whole."""
+
+
 def standings(
     sheets: Sequence[Sheet],
     baselines: Collection[int],
@@ -102,7 +107,7 @@ def _group(
     numbers = sorted({number for sheet in sheets for number in sheet.models})
     row = {number: place for place, number in enumerate(numbers)}
     chosen = None if languages is None else set(languages)
-    parts = []
+    parts: list[Part] = []
     names: dict[str, int] = {}
     doubts = [""] * len(numbers)
     for sheet in sheets:
@@ -117,8 +122,9 @@ def _group(
         places = [names.setdefault(sheet.languages[place], len(names)) for place in columns]
         parts.append((sheet, rows, columns, places))
         wrong = (sheet.way.task, sheet.way.version) in invalid
-        for number, doubt in zip(sheet.models, sheet.doubts, strict=True):
-            doubts[row[number]] = doubts[row[number]] or (INVALID if wrong else doubt)
+        for number, codes in zip(sheet.models, sheet.doubt[:, columns], strict=True):
+            found = next((sheet.doubts[code] for code in codes if code), "") if codes.any() else ""
+            doubts[row[number]] = doubts[row[number]] or (INVALID if wrong else found)
     total, tasks_each = np.zeros((len(numbers), len(names))), np.zeros((len(numbers), len(names)))
     items = np.zeros(len(numbers), dtype=np.int64)
     for sheet, rows, columns, places in parts:
@@ -152,6 +158,8 @@ def _group(
     bottom = min((sheet.bottom for sheet, _rows, _columns, _places in parts), default=0.0)
     spread = WIDTH * deviation
     lows, highs = np.maximum(bottom, value - spread), np.minimum(1.0, value + spread)
+    for place, low, high in _own_ends(parts, covered):  # the interval of one cell is that cell's, wherever it is shown
+        lows[place], highs[place] = low, high
     worst, weighted = _worst_decile(by_language, counted), _speaker_weighted(by_language, _people(names))
     made = [
         Standing(
@@ -211,6 +219,17 @@ def _reason(group: Group, baseline: bool, covered: int, cells: int, doubt: str, 
     if covered < cells:
         return PARTIAL
     return NO_INTERVAL if np.isnan(deviation) else ""
+
+
+def _own_ends(parts: Sequence[Part], covered: NDArray[np.int64]) -> Iterator[tuple[int, float, float]]:
+    """The intervals of the models that have one cell in a block, by the models' places."""
+    for sheet, rows, columns, _places in parts:
+        for at, place in enumerate(rows):
+            if covered[place] == 1:
+                there = np.flatnonzero(~np.isnan(sheet.normalised[at, columns]))
+                if there.size:
+                    high = float(sheet.high[at, columns[there[0]]])
+                    yield place, high - WIDTH_95 * float(sheet.error[at, columns[there[0]]]), high
 
 
 def _known(number: float) -> float | None:

@@ -125,10 +125,13 @@ def test_ranks_leave_out_floors_and_what_is_doubted() -> None:
         ("a", "b"),
         values,
         np.full(values.shape, 0.01),
+        values + 0.02,
         np.full(values.shape, 50),
         np.array([True, True]),
-        ("", "", "unlocked_data", ""),
+        np.array([[0, 0], [0, 0], [1, 1], [0, 0]], dtype=np.int8),
+        ("", "unlocked_data"),
         1.0,
+        0.0,
     )
     assert model_pages.ranks_of(sheet, 1, {4}) == ({"a": (1, 1)}, {"a": 2})
     assert model_pages.ranks_of(sheet, 2, {4}) == ({"a": (2, 2), "b": (1, 1)}, {"a": 2, "b": 1})

@@ -40,10 +40,13 @@ def sheet(
         languages=LANGUAGES[: array.shape[1]],
         normalised=array,
         error=np.where(np.isnan(array), np.nan, error),
+        high=array + 1.959964 * error,
         items=np.where(np.isnan(array), 0, 100),
         wanted=np.ones(array.shape[1], dtype=np.bool_),
-        doubts=("",) * len(values),
+        doubt=np.zeros(array.shape, dtype=np.int8),
+        doubts=("",),
         shared=shared,
+        bottom=-1.0,
     )
 
 
@@ -85,13 +88,31 @@ def test_a_model_that_lacks_a_cell_is_not_ranked_and_says_how_many_it_has() -> N
 
 
 def test_baselines_doubts_and_what_was_found_wrong_are_shown_and_not_ranked() -> None:
-    asked = replace(sheet([[0.5], [0.6], [0.7]]), doubts=("", "unlocked_data", ""))
+    asked = replace(
+        sheet([[0.5], [0.6], [0.7]]),
+        doubt=np.array([[0], [1], [0]], dtype=np.int8),
+        doubts=("", "unlocked_data"),
+    )
     found = only(standings([asked], {2}))
     assert [found[number].reason for number in range(3)] == ["", "unlocked_data", "baseline"]
     assert found[2].normalised == 0.7
     wrong = only(standings([asked], {2}, invalid={("asked", "1")}))
     assert [wrong[number].reason for number in range(3)] == ["invalidated", "invalidated", "baseline"]
     assert wrong[0].normalised == 0.5
+
+
+def test_a_doubt_on_one_language_is_no_doubt_on_another() -> None:
+    asked = replace(sheet([[0.5, 0.6]]), doubt=np.array([[0, 1]], dtype=np.int8), doubts=("", "prompt_truncated"))
+    assert only(standings([asked], ()))[0].reason == "prompt_truncated"
+    assert only(standings([asked], (), {LANGUAGES[1]}))[0].reason == "prompt_truncated"
+    assert only(standings([asked], (), {LANGUAGES[0]}))[0].reason == ""
+
+
+def test_the_interval_of_one_cell_is_its_own() -> None:
+    asked = replace(sheet([[0.5, math.nan]], error=0.05), high=np.array([[0.65, math.nan]]))
+    one = only(standings([asked], (), {LANGUAGES[0]}))[0]
+    assert one.high == 0.65
+    assert one.low == pytest.approx(0.65 - 2 * 1.959964 * 0.05)
 
 
 def test_metrics_and_ways_of_asking_are_never_averaged_together() -> None:
@@ -175,9 +196,8 @@ def test_the_interval_is_that_of_the_joint_bootstrap(hardness: float) -> None:
     correlation = Correlation()
     correlation.add([dict(zip(units, own.tolist(), strict=True)) for own in right.values()])
     cells = [interval(metric, one, units, 1) for one in arrays]
-    error = np.array(
-        [[(cell.high - cell.low) / 3.92 for cell in cells if cell.high is not None and cell.low is not None]]
-    )
+    ends = [(cell.low, cell.high) for cell in cells if cell.low is not None and cell.high is not None]
+    error = np.array([[(high - low) / 3.92 for low, high in ends]])
     made = Sheet(
         way("asked"),
         floor=False,
@@ -185,10 +205,13 @@ def test_the_interval_is_that_of_the_joint_bootstrap(hardness: float) -> None:
         languages=tuple(names),
         normalised=np.array([[own.mean() for own in right.values()]]),
         error=error,
+        high=np.array([[high for _low, high in ends]]),
         items=np.full((1, len(names)), items),
         wanted=np.ones(len(names), dtype=np.bool_),
+        doubt=np.zeros((1, len(names)), dtype=np.int8),
         doubts=("",),
         shared=correlation.value(),
+        bottom=0.0,
     )
     sheets_by_group = standings([made], ())
     one = next(iter(sheets_by_group.values()))[0]
@@ -205,7 +228,7 @@ def test_items_that_no_two_languages_share_do_not_correlate() -> None:
 
 def test_a_sheet_is_what_it_was_after_storing() -> None:
     made = sheet([[0.25, math.nan], [0.5, 1.0]], error=0.125, shared=0.25)
-    own = replace(made, doubts=("", "unlocked_data"), bottom=-0.25)
+    own = replace(made, doubts=("", "unlocked_data"), doubt=np.array([[0, 1], [0, 0]], dtype=np.int8), bottom=-0.25)
     back = unpacked(*packed(own))
     assert packed(back) == packed(own)
     assert (back.way, back.models, back.languages, back.doubts, back.shared) == (
