@@ -31,7 +31,8 @@ import aiohttp
 import numpy as np
 
 import languages
-from leaderboard import snapshot
+from leaderboard import snapshot, walking
+from leaderboard.app import create_app
 
 LUA = """
 local paths = {}
@@ -153,10 +154,10 @@ def filters() -> Iterator[str]:
         "family": sorted({one.family_id for one in known if one.family_id}),
         "script": sorted({one.script for one in known}),
         "area": sorted({one.macroarea for one in known if one.macroarea}),
-        "resource": sorted({one.resource_class for one in known}),
+        "class": sorted({one.resource_class for one in known}),
     }
     for number in itertools.count():
-        chosen = generator.sample(["family", "script", "area", "resource"], generator.choice([1, 1, 2]))
+        chosen = generator.sample(["family", "script", "area", "class"], generator.choice([1, 1, 2]))
         query = "&".join(f"{name}={generator.choice(facets[name])}".replace(" ", "+") for name in chosen)
         # Every address is another, so that nothing was made before.
         codes = [generator.choice(known).code, generator.choice(known).code, known[number % len(known)].code]
@@ -209,15 +210,16 @@ def swapping(board: Path, other: str) -> Iterator[list[int]]:
 
 
 def hot(board: Path) -> list[str]:
-    """The pages that are asked for most: those without parameters, and pages of languages and models."""
-    from leaderboard import walking
-    from leaderboard.app import create_app
-
+    """The pages that are asked for most, made beforehand: those without variables, and some languages and models."""
     site = walking.site_of(create_app(board))
-    every = [stop.path for stop in walking.stops(site, snapshot.current(board))]
-    single = [path for path in every if path.count("/") < 2 or path.endswith("/")]
-    rest = [path for path in every if path.startswith(("/languages/", "/models/", "/tasks/")) and path.count("/") == 2]
-    return single + random.Random(1).sample(rest, min(200, len(rest)))
+    every = walking.hot(site, snapshot.current(board))
+    single = [stop for stop in every if not stop.arguments]
+    rest = [stop for stop in every if stop.page.rule in ("/languages/<code>", "/models/<slug>", "/tasks/<name>")]
+    chosen = single + random.Random(1).sample(rest, min(60, len(rest)))
+    begun = time.perf_counter()
+    walking.warm(site, ("en",), only=chosen)
+    print(f"{len(chosen)} hot pages made beforehand in {time.perf_counter() - begun:.0f} s", flush=True)
+    return [stop.path for stop in chosen]
 
 
 def main() -> None:

@@ -215,13 +215,23 @@ class Board:
         return [store.task_of(row) for row in rows]
 
     def means(self, *, model: str | None = None, task: str | None = None) -> list[Mean]:
-        """The macro means, of one model or of one task where one is named."""
+        """The macro means, of one model or of one task where one is named.
+
+        None of a task that was found wrong since is ranked, as in `standings`.
+        """
         rows = self._connection.execute(
             "SELECT * FROM means WHERE model = coalesce(?, model) AND task = coalesce(?, task)"
             " ORDER BY task, version, metric, model, mode, prompt_language, shots",
             (model, task),
         )
-        return [replace(mean, floor=bool(mean.floor)) for mean in (Mean(*row) for row in rows)]
+        made = (replace(mean, floor=bool(mean.floor)) for mean in (Mean(*row) for row in rows))
+        return [self._unranked(mean) if self.why_invalid(mean.task, mean.version) else mean for mean in made]
+
+    @staticmethod
+    def _unranked(mean: Mean) -> Mean:
+        """A mean of a task that was found wrong: what its model is, and that it has no number, comes before that."""
+        known = mean.reason in (standings.BASELINE, standings.NO_NUMBERS, standings.SELF_TEST)
+        return replace(mean, first=None, last=None, peers=0, reason=mean.reason if known else standings.INVALID)
 
     def coverage(self) -> dict[str, Coverage]:
         """The coverage of every model by slug."""
@@ -267,7 +277,13 @@ class Board:
             ranks.setdefault(rank.cell, {})[rank.figure] = rank
         order = "ORDER BY task, task_version, language, variety, model_id"
         for row in self._connection.execute(f"SELECT * FROM cells WHERE {where} {order}", values):  # noqa: S608 - as below
-            yield Measured(row["model_id"], store.cell_of(row), ranks[row["id"]])
+            cell, own = store.cell_of(row), ranks[row["id"]]
+            if self.why_invalid(cell.task, cell.task_version):
+                own = {
+                    figure: replace(rank, first=None, last=None, peers=0, reason=rank.reason or standings.INVALID)
+                    for figure, rank in own.items()
+                }
+            yield Measured(row["model_id"], cell, own)
 
     def without_energy(
         self, *, model: str | None = None, language: str | None = None, task: str | None = None

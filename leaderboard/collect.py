@@ -112,13 +112,19 @@ def collect(path: Path, badge: Badge = "self_reported") -> Contribution:
 
 
 def run_id(run: RunFile) -> str:
-    """A run's id: the first 16 hex digits of the SHA-256 over its model's identity and its responses.
+    """A run's id: the first 16 hex digits of the SHA-256 over its model's identity, what was asked, said and scored.
 
-    It is of what was said, whatever order it was recorded in and however it was scored, so a copy has the same.
+    A copy has the same, whatever order it was recorded in. Scored anew with other results, or on items whose content
+    was mended, it is another run: pages that show its answers have to agree with the numbers that name it.
     """
     digest = hashlib.sha256(json.dumps(astuple(run.identity())).encode())
-    for said in sorted((each.request, each.status, each.text, each.loglikelihoods) for each in run.responses()):
-        digest.update(json.dumps(said).encode() + b"\n")
+    asked = sorted((name, known.hash, known.cluster) for name, known in run.samples().items())
+    said = sorted((each.request, each.status, each.text, each.loglikelihoods) for each in run.responses())
+    scored = sorted((each.request, each.metric, each.outcome, each.statistics) for each in run.scores())
+    for part in (asked, said, scored):
+        for row in part:
+            digest.update(json.dumps(row).encode() + b"\n")
+        digest.update(b"\n")  # so that no row of one part can pass for one of the next
     return digest.hexdigest()[:16]
 
 

@@ -119,7 +119,7 @@ def program_tasks() -> dict[tuple[str, str], set[str]]:
 
 def cells(board: Board, codes: Collection[str]) -> dict[str, tuple[CoverageCell, ...]]:
     """The state of each language in every vertical."""
-    models, declared = _on_board(board)
+    models, declared = _on_board(board, set(codes))
     program, names = program_tasks(), verticals(board)
     return {
         code: tuple(
@@ -139,7 +139,7 @@ def _cell(vertical: str, models: Collection[int], declared: set[str], program: s
 Held = dict[tuple[str, str], set[int]]
 
 
-def _on_board(board: Board) -> tuple[Held, dict[tuple[str, str], set[str]]]:
+def _on_board(board: Board, codes: Collection[str]) -> tuple[Held, dict[tuple[str, str], set[str]]]:
     """By language and vertical: the models with a number that counts, and the board's tasks that have the language."""
     facts = {(task.name, task.version): task for task in board.tasks()}
     floors = {number for number, model in board.model_names().items() if model.baseline}
@@ -151,6 +151,8 @@ def _on_board(board: Board) -> tuple[Held, dict[tuple[str, str], set[str]]]:
         vertical = vertical_of(facts[sheet.way.task, sheet.way.version].vertical)
         there = sheet.items > 0
         for column, code in enumerate(sheet.languages):
+            if code not in codes:
+                continue
             own = {number for number, has in zip(sheet.models, there[:, column], strict=True) if has} - floors
             if own:
                 models.setdefault((code, vertical), set()).update(own)

@@ -91,12 +91,13 @@ class Means:
 
     def tables(self) -> Iterator[Table]:
         """`sheets`, `means` and `coverage`."""
-        sheets = [builder.sheet(self._correlations[way].value()) for way, builder in sorted(self._builders.items())]
-        yield Table(
-            "sheets",
-            "facts TEXT NOT NULL, arrays BLOB NOT NULL",
-            map(grid.packed, sheets),
-        )
+        stored = [
+            grid.packed(builder.sheet(self._correlations[way].value()))
+            for way, builder in sorted(self._builders.items())
+        ]
+        yield Table("sheets", "facts TEXT NOT NULL, arrays BLOB NOT NULL", stored)
+        # What is stored is rounded, so the means are made of what pages read.
+        sheets = [grid.unpacked(*each) for each in stored]
         numbers: dict[tuple[int, Way], Standing] = {}
         for sheet in sheets:
             for own in standings([sheet], self._baselines).values():

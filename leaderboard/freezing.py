@@ -2,7 +2,8 @@
 
 Every page of the current snapshot becomes `<address>/index.html`, its data lie beside it under the live site's own
 addresses. A file server knows no parameters: pages of a long table become addresses of their own (`page-2/`), and what
-asks the board (filters, forms, other orders) is left out, with a line that says where to find it.
+asks the board (filters, forms, other orders) is left out, with a line that says where to find it. What was linked to
+and is no file after all is on the live board, or is no link.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ _ALTERNATE = re.compile(r'<link rel="(?:canonical|alternate)"[^>]*>\n?')
 
 @dataclass(frozen=True, slots=True)
 class Frozen:
-    """What was written. `lost` are addresses that pages link to and nothing was written for."""
+    """What was written. `lost` are addresses that pages linked to and nothing was written for."""
 
     snapshot: str
     pages: int
@@ -59,7 +60,7 @@ class _Work:
     files: int = 0
     bytes: int = 0
     written: set[str] = field(default_factory=set)
-    linked: set[str] = field(default_factory=set)
+    linked: dict[str, str] = field(default_factory=dict)  # address as a file -> that on the live board
 
 
 def freeze(
@@ -91,7 +92,9 @@ def freeze(
                 _parts(work, stop, Prefix(root, locale, ""))
             progress(done)
     _static(work)
-    lost = sorted(work.linked - work.written)
+    lost = sorted(work.linked.keys() - work.written)
+    if lost:
+        _mend(work, frozenset(lost))
     return Frozen(work.name, work.pages, work.files, work.bytes, tuple(lost))
 
 
@@ -162,15 +165,37 @@ def _link(work: _Work, href: str, spoken: str) -> str | None:
     if where.scheme or where.netloc or not where.path.startswith(f"{work.root}/") or address.startswith("/static/"):
         return href
     if plain.startswith(LIVE):
-        return f"{work.live}{href}" if work.live else None
+        return f"{work.live}{href.removeprefix(work.root)}" if work.live else None
     if plain.endswith(tuple(f".{suffix}" for suffix in twins.FORMATS)):
         return f"{work.root}{plain}"  # the data are the same in every language of the interface, so they are there once
     other = plain.split("/")[1]
     if (other in LOCALES and other not in work.locales) or (where.query and not _is_turn(where.query)):
         return None
     target = address.rstrip("/") + _folder(where.query)
-    work.linked.add(unquote(target) or "/")
+    work.linked.setdefault(unquote(target) or "/", f"{address}{where.query and '?' + where.query}")
     return f"{work.root}{target}/{where.fragment and '#' + where.fragment}"
+
+
+def _mend(work: _Work, lost: Collection[str]) -> None:
+    """Leads the links to what is no file to the live board; without one they are links no more."""
+
+    def link(found: re.Match[str]) -> str:
+        where = urlsplit(html.unescape(found[1]))
+        address = unquote(where.path.removeprefix(work.root)).rstrip("/") or "/"
+        if where.netloc or address not in lost:
+            return found[0]
+        if not work.live:
+            return ""
+        live = f"{work.live}{work.linked[address]}{where.fragment and '#' + where.fragment}"
+        return f' href="{html.escape(live)}"'
+
+    for address in sorted(work.written):
+        file = f"{address}/index.html"
+        page = _path(work, file).read_bytes()
+        mended = _HREF.sub(link, page.decode()).encode()
+        if mended != page:
+            _put(work, file, mended)
+            work.bytes += len(mended) - len(page)
 
 
 def _static(work: _Work) -> None:
@@ -180,7 +205,14 @@ def _static(work: _Work) -> None:
 
 
 def _write(work: _Work, address: str, content: bytes) -> None:
-    path = work.output / address.lstrip("/")
+    """Puts a new file into the folder, and counts it."""
+    _put(work, address, content)
+    work.files += 1
+    work.bytes += len(content)
+
+
+def _put(work: _Work, address: str, content: bytes) -> None:
+    path = _path(work, address)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
@@ -188,5 +220,7 @@ def _write(work: _Work, address: str, content: bytes) -> None:
         raise snapshot.BoardError(
             f"cannot write {path}: {error.strerror}; remove {work.output} and freeze again"
         ) from error
-    work.files += 1
-    work.bytes += len(content)
+
+
+def _path(work: _Work, address: str) -> Path:
+    return work.output / address.lstrip("/")

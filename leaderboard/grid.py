@@ -239,7 +239,7 @@ def packed(sheet: Sheet) -> tuple[str, bytes]:
     return json.dumps(facts, ensure_ascii=False, sort_keys=True, separators=(",", ":")), b"".join(arrays)
 
 
-STORED = (("normalised", "<f8"), ("error", "<f8"), ("high", "<f8"), ("items", "<i4"), ("doubt", "<i1"))
+STORED = (("normalised", "<f8"), ("error", "<f4"), ("high", "<f4"), ("items", "<i4"), ("doubt", "<i1"))
 """The arrays of a sheet, in the order and types in which they are stored."""
 
 

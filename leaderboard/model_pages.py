@@ -14,6 +14,8 @@ from bench.records import Cell
 from leaderboard import energy, facets, lineage, lookup, numerals, wording
 from leaderboard.asking import Asked, Part
 from leaderboard.board import Board, ModelName, Result
+from leaderboard.desk import queue
+from leaderboard.desk.records import Sent
 from leaderboard.grid import Sheet, Way, way_of
 from leaderboard.lineage import Lineage
 from leaderboard.naming import named
@@ -102,7 +104,8 @@ class TaskMean:
 class ModelPage:
     """One model: what is known of it, where it stands, its family, and how it was run.
 
-    `standings` are over all tasks of a kind. `not_run` are the board's tasks that it was not asked.
+    `standings` are over all tasks of a kind. `not_run` are the board's tasks that it was not asked. `sent` says who sent
+    its runs, as far as they came from submissions.
     """
 
     snapshot: str
@@ -114,6 +117,7 @@ class ModelPage:
     not_run: tuple[TaskFacts, ...]
     lineage: Lineage
     energy: Energy
+    sent: tuple[Sent, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,12 +156,16 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class ModelTaskPage:
-    """One model in one task, language by language: one table, of the `choices` that there are; none where not run."""
+    """One model in one task, language by language: one table, of the `choices` that there are; none where not run.
+
+    `standings` has one for each of the `means`.
+    """
 
     snapshot: str
     model: ModelName
     task: TaskFacts
     means: tuple[Mean, ...]
+    standings: tuple[Standing | None, ...]
     choices: tuple[Shown, ...]
     tables: tuple[LanguageTable, ...]
     part: Part
@@ -223,7 +231,7 @@ def model(board: Board, found: Model) -> ModelPage:
     number = next(number for number, one in board.model_names().items() if one.slug == found.slug)
     made = [
         TaskMean(facts[place], mean, standing, board.why_invalid(*place))
-        for place, mean, standing in _means(board, found.slug, number)
+        for place, mean, standing in _means(board, found.slug)
     ]
     run = {(mean.task.name, mean.task.version) for mean in made}
     return ModelPage(
@@ -236,13 +244,15 @@ def model(board: Board, found: Model) -> ModelPage:
         not_run=tuple(task for name, task in facts.items() if name not in run),
         lineage=lineage.of_model(board, found),
         energy=energy.of_model(board, found.slug),
+        sent=queue.sent(board.folder, [run.id for run in found.runs]),
     )
 
 
-def _means(board: Board, slug: str, number: int) -> Iterator[tuple[tuple[str, str], Mean, Standing | None]]:
-    """The means of a model, each with its standing within the task."""
+def _means(board: Board, slug: str, task: str | None = None) -> Iterator[tuple[tuple[str, str], Mean, Standing | None]]:
+    """The means of a model, in one task where one is named, each with its standing within the task."""
+    number = next(number for number, one in board.model_names().items() if one.slug == slug)
     standings: dict[tuple[str, str], Mapping[Group, Sequence[Standing]]] = {}
-    for mean in board.means(model=slug):
+    for mean in board.means(model=slug, task=task):
         place = mean.task, mean.version
         if place not in standings:
             standings[place] = board.standings({place})
@@ -272,11 +282,13 @@ def model_task(board: Board, found: Model, versions: Sequence[TaskFacts], asked:
         )
         for one in shown
     )
+    means = list(_means(board, found.slug, versions[0].name))
     return ModelTaskPage(
         snapshot=board.name,
         model=ModelName(found.slug, found.name, found.baseline),
         task=versions[0],
-        means=tuple(board.means(model=found.slug, task=versions[0].name)),
+        means=tuple(mean for _place, mean, _standing in means),
+        standings=tuple(standing for _place, _mean, standing in means),
         choices=tuple(groups),
         tables=tables,
         part=part,

@@ -1,9 +1,29 @@
-"""A language's code -> what a table says of it."""
+"""A language's code -> what a table says of it; and what somebody writes -> the languages that may be meant."""
 
 from __future__ import annotations
 
+import difflib
+import functools
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+
+from babel import Locale
+
 import languages
+from languages import Language
+from languages.tables import read_table
 from leaderboard.pages import LanguageName
+from leaderboard.prefixes import LOCALES
+
+EXACT, BEGINS, WITHIN = range(3)
+"""How well a language fits some words: they are its code or a whole name, begin a word of one, or stand within one."""
+
+LONGEST_NAME, NEAR = 80, 5
+"""Characters, of which a longer text is no misspelling of a name; and so many languages are near one."""
+
+_LETTERS = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ı": "i", "ɛ": "e", "ɔ": "o", "ŋ": "n", "ɓ": "b", "ɗ": "d"})
+_LETTERS |= str.maketrans({"ɖ": "d", "ƙ": "k", "ə": "e", "ʋ": "v", "ɣ": "g", "ɨ": "i", "ʉ": "u", "ƴ": "y"})
 
 
 def named(code: str) -> LanguageName:
@@ -17,6 +37,82 @@ def named(code: str) -> LanguageName:
 
 def looked_for(language: LanguageName, words: str) -> bool:
     """Whether somebody who looks for these words may mean the language; everything is meant by none."""
-    sought = words.strip().casefold()
-    named_so = any(sought in name.casefold() for name in (language.name, language.autonym or ""))
-    return named_so or language.code.casefold().startswith(sought) or language.bcp47.casefold() == sought
+    return not words.strip() or fit(language, words) is not None
+
+
+def fit(language: LanguageName | Language, words: str) -> int | None:
+    """How well a language fits some words: `EXACT`, `BEGINS` or `WITHIN`; None where it does not."""
+    sought = folded(words)
+    if language.code in _meant(words):
+        return EXACT
+    if not sought:
+        return None
+    own = [folded(name) for name in (language.name, language.autonym or "")]
+    if any(f" {sought}" in f" {name}" for name in own) or language.code.casefold().startswith(words.strip().casefold()):
+        return BEGINS
+    others = _names().get(language.code, ())
+    return WITHIN if any(sought in name for name in own) or any(name.startswith(sought) for name in others) else None
+
+
+def meant(words: str) -> tuple[Language, ...]:
+    """The languages whose code or whole name the words are, with or without marks on the letters; often none."""
+    return tuple(languages.get(code) for code in _meant(words))
+
+
+def near(words: str) -> tuple[Language, ...]:
+    """The languages whose code or name looks like the words, the likest first: five at most."""
+    found: list[str] = []
+    try:
+        return (languages.get(words),)
+    except languages.LanguageError as error:
+        found += [one.code for one in error.candidates]
+    sought = folded(words)
+    if sought and len(sought) <= LONGEST_NAME:
+        for name in difflib.get_close_matches(sought, _codes(), n=NEAR, cutoff=0.7):
+            found += _codes()[name]
+    return tuple(languages.get(code) for code in list(dict.fromkeys(found))[:NEAR])
+
+
+@functools.lru_cache(maxsize=4096)
+def folded(text: str) -> str:
+    """A name as people without the right keyboard write it: no case, no marks, no apostrophes, single spaces."""
+    bare = unicodedata.normalize("NFKD", text.casefold().translate(_LETTERS))
+    kept = (letter for letter in bare if unicodedata.category(letter) not in ("Mn", "Cf", "Lm", "Sk"))
+    return " ".join("".join(kept).translate({ord("'"): "", ord("’"): "", ord("‘"): "", ord("_"): "-"}).split())
+
+
+@functools.lru_cache(maxsize=256)
+def _meant(words: str) -> tuple[str, ...]:
+    try:
+        return (languages.get(words).code,)
+    except languages.AmbiguousLanguage as error:
+        return tuple(one.code for one in error.candidates)
+    except languages.LanguageError:
+        return _codes().get(folded(words), ())
+
+
+@functools.cache
+def _names() -> Mapping[str, tuple[str, ...]]:
+    """Code -> every name that a language has in the registry or in a language of the interface, folded."""
+    others = {row["code"]: row["other_names"].split(";") for row in read_table("registry.tsv")}
+    spoken = [Locale.parse(locale).languages for locale in LOCALES]
+
+    def every(one: Language) -> Iterable[str]:
+        yield from (one.name, one.autonym or "", *others[one.code])
+        for tag in {one.bcp47.split("-")[0], (one.cldr or "").split("_")[0]}:
+            yield from (names.get(tag, "") for names in spoken)
+
+    return {
+        one.code: tuple(dict.fromkeys(name for name in map(folded, every(one)) if name))
+        for one in languages.all_languages()
+    }
+
+
+@functools.cache
+def _codes() -> Mapping[str, tuple[str, ...]]:
+    """A folded name -> the languages that have it."""
+    made: dict[str, list[str]] = defaultdict(list)
+    for code, names in _names().items():
+        for name in names:
+            made[name].append(code)
+    return {name: tuple(codes) for name, codes in made.items()}

@@ -143,10 +143,10 @@ def _cells(board: Board, sheet: Sheet, rows: Sequence[int], columns: Sequence[in
             if np.isnan(value):
                 cells.append(HeatCell(None, None, None, 0, why[row, column]))
                 continue
-            spread = error * WIDTH_95 / 2
-            low, high = (
-                (None, None) if np.isnan(error) else (max(sheet.bottom, value - spread), min(1.0, value + spread))
-            )
+            low, high = None, None
+            if not np.isnan(error):
+                high = min(1.0, float(sheet.high[row, column]))
+                low = max(sheet.bottom, high - WIDTH_95 * error)
             cells.append(HeatCell(value, low, high, int(sheet.items[row, column]), ""))
         made.append(HeatRow(names[sheet.models[row]], tuple(cells)))
     return tuple(made)
@@ -213,4 +213,4 @@ def lines(found: HeatMap) -> Iterator[HeatLine]:
 def register(site: Site) -> None:
     """Puts the page under its address."""
     parameters = ("cols", "group", "page", "task")
-    site.page("/plots/heatmap", "heatmap.html", page, HeatMap, rows=lines, parameters=parameters)
+    site.page("/plots/heatmap", "heatmap.html", page, HeatMap, rows=lines, parameters=parameters, wide=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import re
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,9 +18,11 @@ import tasks
 from bench import prompting
 from bench.records import BenchError, Outcome, Status
 from bench.runfile import SUFFIX, Answer, Place, RunFile
-from leaderboard import wording
+from leaderboard import history, prefixes, snapshot, wording
 from leaderboard.asking import Asked, Part
 from leaderboard.board import Board, ModelName, Result
+from leaderboard.desk import queue
+from leaderboard.desk.records import Sent
 from leaderboard.naming import named
 from leaderboard.pages import LanguageName
 from leaderboard.problems import Link, Missing
@@ -29,6 +33,7 @@ from tasks import DataError, Repository, Sample, store
 RUNS = "runs"
 """The folder of a board that holds copies of the published run files."""
 ROWS = 25
+_ID = re.compile("[0-9a-f]{16}")
 LONGEST, MOST_LINES = 2000, 40
 """Characters and lines of a text that are shown."""
 
@@ -114,7 +119,8 @@ class Counted:
 class RunPage:
     """One run: its manifest, its `cells` by task, and the answers in one task and language.
 
-    `reason` says why no answer can be shown; `shown` and `language` are what the answers are of.
+    `sent` says who sent it, where it came from a submission. `reason` says why no answer can be shown; `shown` and
+    `language` are what the answers are of.
     """
 
     snapshot: str
@@ -123,6 +129,7 @@ class RunPage:
     template: str
     decoding: str
     run: RunFacts
+    sent: tuple[Sent, ...]
     cells: int
     tasks: tuple[Counted, ...]
     reason: str
@@ -156,6 +163,7 @@ def page(board: Board, asked: Asked, run: str) -> RunPage:
         template=model.template,
         decoding=model.decoding,
         run=facts,
+        sent=queue.sent(board.folder, [run]),
         cells=len(results),
         tasks=tuple(counted),
         reason=reason,
@@ -175,7 +183,24 @@ def _found(board: Board, run: str) -> tuple[Model, RunFacts]:
                 return model, facts
             if facts.id and len(run) >= 4 and facts.id.startswith(run[:4]):
                 near.append(Link(f"/runs/{facts.id}", f"{model.name} {facts.id}"))
+    former = _former(board.folder, run)
+    if former:
+        # From within a snapshot no link leads to another: the root of every link is that snapshot.
+        link = [] if prefixes.current().snapshot else [Link(f"/snapshots/{former}/runs/{run}", f"{former}: {run}")]
+        message = _("Other results took the place of this run. The last snapshot that has it: %(snapshot)s", snapshot=former)
+        raise Missing(message, link)
     raise Missing(_("No run on this board has that address."), near[:5])
+
+
+def _former(folder: Path, run: str) -> str:
+    """The newest snapshot with a run that the board keeps a copy of; "" where there is none."""
+    if not _ID.fullmatch(run) or not (folder / RUNS / f"{run}{SUFFIX}").is_file():
+        return ""
+    for name in dict.fromkeys(entry.snapshot for entry in reversed(history.read(folder))):
+        with contextlib.suppress(snapshot.BoardError), contextlib.closing(snapshot.connect(folder, name)) as opened:
+            if opened.execute("SELECT 1 FROM models WHERE instr(runs, ?) LIMIT 1", (f'"{run}"',)).fetchone():
+                return name
+    return ""
 
 
 def _counted(board: Board, results: Sequence[Result]) -> list[Counted]:

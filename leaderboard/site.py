@@ -16,10 +16,11 @@ from flask import Flask, Response, g, render_template, request
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response as BaseResponse
 
-from leaderboard import asking, caching, invalidations, prefixes, snapshot, twins
+from leaderboard import asking, caching, history, invalidations, prefixes, snapshot, twins
 from leaderboard.asking import Asked
 from leaderboard.board import Board
 from leaderboard.caching import Made
+from leaderboard.desk.guard import Refused
 from leaderboard.problems import Missing
 
 CURRENT_CACHE = "public, max-age=60, stale-while-revalidate=600, stale-if-error=86400"
@@ -29,6 +30,10 @@ SNAPSHOT_CACHE = "public, max-age=3600, stale-while-revalidate=86400, stale-if-e
 PAGES = "pages"
 """The folder of a board that holds the pages made beforehand."""
 
+TABLES, WAIT, LATER = 2, 10.0, 30
+"""So many whole tables are made at once in a process; a request waits so many seconds for its turn, and whoever gets
+none is asked to come back in so many: the other threads go on answering pages."""
+
 Rows = Callable[[Any], Iterable[Any]]
 
 
@@ -37,7 +42,7 @@ class Page:
     """An address of the site: its rule, what makes its record, and what its table has as rows.
 
     `parameters` are those of the query that the view reads; it is handed them as its second argument where there are
-    any. `hot` pages without variables in their rule are made beforehand; `variables` gives the others' values.
+    any. `variables` gives the values of those in the rule; `wide` pages are as dear to make as a whole table.
     """
 
     rule: str
@@ -47,6 +52,7 @@ class Page:
     parameters: tuple[str, ...]
     record: type[Any]
     variables: Callable[[Board], Iterable[Mapping[str, str]]] | None
+    wide: bool = False
 
     @property
     def endpoint(self) -> str:
@@ -69,6 +75,7 @@ class Site:
         self.memory = caching.Memory()
         self._beforehand = caching.Beforehand(folder)
         self._turn = threading.Lock()
+        self._tables = threading.BoundedSemaphore(TABLES)
 
     def page(
         self,
@@ -80,9 +87,10 @@ class Site:
         rows: Rows,
         parameters: Iterable[str] = (),
         variables: Callable[[Board], Iterable[Mapping[str, str]]] | None = None,
+        wide: bool = False,
     ) -> None:
         """Puts a page and its twins under their addresses."""
-        made = Page(rule, template, view, rows, tuple(sorted(parameters)), record, variables)
+        made = Page(rule, template, view, rows, tuple(sorted(parameters)), record, variables, wide)
         self.pages.append(made)
         for suffix in twins.FORMATS:
 
@@ -109,7 +117,7 @@ class Site:
             answer = Response(status=304)
         else:
             made = self.memory.get(
-                key, lambda: self._known(name).get(key) or self.make(page, suffix, arguments, asked, name)
+                key, lambda: self._known(name).get(key) or self._in_turn(page, suffix, arguments, asked, name)
             )
             answer = _response(made, packed=packed)
             if known.star_tag:  # any page that there is
@@ -153,8 +161,18 @@ class Site:
         return f"{self.edition(name)} {root} {path}{asked.query()}"
 
     def edition(self, name: str) -> str:
-        """What decides how all pages of a snapshot look: its content, this program, and what was found wrong since."""
-        return f"{name}-{self.build}-{self._marks()}"
+        """What decides how all pages of a snapshot look: its content, this program, and what was said since.
+
+        That is what was found wrong, and the history, whose line for a snapshot is written after that is current.
+        """
+        return f"{name}-{self.build}-{self._marks()}-{self._published():x}"
+
+    def _published(self) -> int:
+        """The size of the history, which grows with every publish."""
+        try:
+            return (self.folder / history.HISTORY).stat().st_size
+        except FileNotFoundError:
+            return 0
 
     def _marks(self) -> str:
         try:
@@ -169,6 +187,17 @@ class Site:
             if self._beforehand.path != path:
                 self._beforehand = caching.Beforehand(path)
             return self._beforehand
+
+    def _in_turn(self, page: Page, suffix: str, arguments: Mapping[str, str], asked: Asked, name: str) -> Made:
+        """What `make` gives; whole tables a few at a time. Raises `Refused` where others take too long."""
+        if not page.wide and suffix not in ("csv", "parquet"):
+            return self.make(page, suffix, arguments, asked, name)
+        if not self._tables.acquire(timeout=WAIT):
+            raise Refused(503, _("Others are fetching large tables at the moment. Try again in half a minute."), LATER)
+        try:
+            return self.make(page, suffix, arguments, asked, name)
+        finally:
+            self._tables.release()
 
     def make(self, page: Page, suffix: str, arguments: Mapping[str, str], asked: Asked, name: str) -> Made:
         """The answer of a page in one format, within the request for it. Raises what its view does."""

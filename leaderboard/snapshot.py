@@ -97,6 +97,7 @@ def _publish(
 ) -> Info:
     _sweep(board)
     before = current(board)
+    _mend_history(board, before)
     with contextlib.ExitStack() as opened:
         older = Older(opened.enter_context(contextlib.closing(connect(board, before))) if before else None)
         with _named(board, before), store.undamaged():
@@ -106,7 +107,7 @@ def _publish(
                 raise store.Damaged("holds another content than its name says")
         copied: list[Path] = []
         undo = opened.enter_context(contextlib.ExitStack())
-        undo.callback(copies.remove, copied)
+        undo.callback(_take_back, board, before, copied)
         for each in contributions:
             copy = copies.keep(each.path, each.facts.id, board)
             copied += [copy] if copy else []
@@ -144,6 +145,39 @@ def _publish(
     )
 
 
+def _take_back(board: Path, before: str, copied: list[Path]) -> None:
+    """Removes the copies of a publish that failed, unless what they belong to is current already."""
+    with contextlib.suppress(BoardError):
+        if current(board) == before:
+            copies.remove(copied)
+
+
+def _mend_history(board: Path, before: str) -> None:
+    """Takes down the current snapshot where a publish was killed, or found no room, before it had done so itself.
+
+    The line has the moment at which the snapshot became current, and the models that differ from the one before it.
+    """
+    known = history.read(board)
+    last = known[-1].snapshot if known else ""
+    if not before or last == before:
+        return
+    at = datetime.fromtimestamp((board / CURRENT).stat().st_mtime, UTC).isoformat(timespec="seconds")
+    old = {}
+    with contextlib.suppress(BoardError):  # one that does not open any more has no models to compare with
+        old = _listed(board, last) if last else {}
+    new = _listed(board, before)
+    changed = tuple(sorted(slug for slug, facts in new.items() if old.get(slug) != facts))
+    cells = sum(facts[1] for facts in new.values())
+    history.append(board, history.Entry(at, before, last, changed, cells))
+
+
+def _listed(board: Path, name: str) -> dict[str, tuple[str, int, str, str]]:
+    """The models of a snapshot: address -> digest, number of cells, runs and facts."""
+    with contextlib.closing(connect(board, name)) as connection, _named(board, name), store.undamaged():
+        found = connection.execute("SELECT slug, digest, cells, runs, facts FROM models").fetchall()
+    return {slug: (digest_, cells, runs, facts) for slug, digest_, cells, runs, facts in found}
+
+
 def _record(board: Path, before: str, written: Written, published: Sequence[PublishedModel]) -> None:
     at = datetime.now(UTC).isoformat(timespec="seconds")
     try:
@@ -152,7 +186,8 @@ def _record(board: Path, before: str, written: Written, published: Sequence[Publ
         )
     except OSError as error:
         raise BoardError(
-            f"{written.name} is current, but {board / history.HISTORY} could not take it down: {error.strerror}"
+            f"{written.name} is current, but {board / history.HISTORY} could not take it down: {error.strerror}; "
+            "the next publish does"
         ) from error
 
 
@@ -274,13 +309,17 @@ def write(content: Content, kept: Kept | None, board: Path, before: str) -> Writ
 
 
 def point(board: Path, name: str) -> None:
-    """Makes a snapshot the current one. Raises `OSError`; the old one is current then."""
+    """Makes a snapshot the current one. Raises `OSError`; the old one is current then.
+
+    Once it is renamed nothing fails any more: whoever reads sees the new one, and after a power cut either is whole.
+    """
     temporary = board / f"{_TEMPORARY}{os.getpid()}"
     try:
         temporary.write_text(f"{name}\n", encoding="ascii")
         sync(temporary)
         temporary.replace(board / CURRENT)
-        sync(board)
+        with contextlib.suppress(OSError):
+            sync(board)
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 import numpy as np
@@ -20,7 +20,7 @@ from leaderboard.naming import named
 from leaderboard.pages import LanguageName
 from leaderboard.records import Mean, TaskFacts
 from leaderboard.site import Site
-from leaderboard.standings import group_of, rank_ranges
+from leaderboard.standings import INVALID, NO_INTERVAL, SELF_TEST, group_of, rank_ranges
 from tasks import UnknownTask
 
 TASKS, MODELS, LANGUAGES = 100, 50, 75
@@ -172,14 +172,15 @@ def task(board: Board, asked: Asked, name: str) -> TaskPage:
     ]
     models, models_part = asked.part([row for row in rows if not row.row.traits.model.baseline], MODELS)
     sheet = next((one for one in sheets if group_of(one) == group), None)
-    best = _best(sheet, traits, facts) if sheet is not None else []
+    invalid = board.why_invalid(*place)
+    best = _best(sheet, traits, facts, bool(invalid)) if sheet is not None else []
     shown, languages_part = asked.part(best, LANGUAGES, "languages")
     flawed = [row for row in best if row.reason == "flawed"]
     return TaskPage(
         snapshot=board.name,
         task=facts,
         versions=tuple(versions),
-        invalid=board.why_invalid(*place),
+        invalid=invalid,
         suites=facets.suites_of(facts),
         origins=_origins(facts),
         signatures=_signatures(board, facts),
@@ -217,11 +218,13 @@ def _origins(facts: TaskFacts) -> tuple[Origin, ...]:
     return tuple(Origin(origin, number) for origin, number in sorted(counted.items(), key=lambda pair: -pair[1]))
 
 
-def _best(sheet: Sheet, traits: Mapping[int, facets.Traits], facts: TaskFacts) -> list[BestModel]:
-    """The best model of every language, by the languages' names."""
+def _best(sheet: Sheet, traits: Mapping[int, facets.Traits], facts: TaskFacts, invalid: bool) -> list[BestModel]:
+    """The best model of every language, by the languages' names; without its ranks where the task was found wrong."""
     origins = _by_language(facts)
     ranked = [place for place, number in enumerate(sheet.models) if not traits[number].model.baseline]
     made = [_in_language(sheet, column, ranked, traits, origins) for column in range(len(sheet.languages))]
+    if invalid:
+        made = [row if row.reason else replace(row, first=None, last=None, others=0, reason=INVALID) for row in made]
     return sorted(made, key=lambda row: (row.language.name.casefold(), row.language.code))
 
 
@@ -236,29 +239,30 @@ def _in_language(
         return BestModel(language, origin, "", "", None, None, None, 0, None, None, 0, 0, reason)
     top = max(there, key=lambda place: float(sheet.normalised[place, column]))
     value, error = float(sheet.normalised[top, column]), float(sheet.error[top, column])
-    held = [place for place in there if not np.isnan(sheet.error[place, column])]
+    held = [place for place in there if not np.isnan(sheet.error[place, column]) and not sheet.doubt[place, column]]
     ranges = (
         rank_ranges(sheet.normalised[held, column], sheet.error[held, column])
         if top in held and not sheet.floor
         else []
     )
     first, last = ranges[held.index(top)] if ranges else (None, None)
+    doubt = sheet.doubts[sheet.doubt[top, column]]
     model = traits[sheet.models[top]].model
-    spread = None if np.isnan(error) else error * WIDTH_95 / 2
+    high = None if np.isnan(error) else min(1.0, float(sheet.high[top, column]))
     return BestModel(
         language=language,
         origin=origin,
         model=model.slug,
         name=model.name,
         normalised=value,
-        low=None if spread is None else value - spread,
-        high=None if spread is None else min(1.0, value + spread),
+        low=None if high is None else high - WIDTH_95 * error,
+        high=high,
         items=int(sheet.items[top, column]),
         first=first,
         last=last,
         others=sum(one[0] == 1 for one in ranges) - 1 if ranges else 0,
         models=len(there),
-        reason="self_test" if sheet.floor else "" if ranges else "no_interval",
+        reason=SELF_TEST if sheet.floor else "" if ranges else doubt or NO_INTERVAL,
     )
 
 

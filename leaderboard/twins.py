@@ -6,6 +6,7 @@ Rows are records with records inside: a column is named by the way to its value,
 from __future__ import annotations
 
 import csv
+import functools
 import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,6 +23,8 @@ FORMATS = {
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\0")
 """A spreadsheet takes text that begins so for a formula, and runs it (OWASP, CSV injection)."""
 
+_PLAIN = frozenset({str, int, float, bool})
+
 Flat = dict[str, Any]
 
 
@@ -33,9 +36,11 @@ def flat(record: Any) -> Flat:
 
 
 def _flatten(value: Any, name: str, into: Flat) -> None:
-    if is_dataclass(value):
-        for each in fields(value):
-            _flatten(getattr(value, each.name), f"{name}.{each.name}" if name else each.name, into)
+    if value is None or type(value) in _PLAIN:
+        into[name] = value
+    elif columns := _columns(type(value), name):  # type: ignore[arg-type]  # every type can be hashed
+        for field, column in columns:
+            _flatten(getattr(value, field), column, into)
     elif isinstance(value, Mapping) and not name:
         into.update(value)
     elif isinstance(value, Mapping):
@@ -44,6 +49,14 @@ def _flatten(value: Any, name: str, into: Flat) -> None:
         into[name] = _text([asdict(each) if _is_record(each) else each for each in value])
     else:
         into[name] = value
+
+
+@functools.cache
+def _columns(kind: type[Any], name: str) -> tuple[tuple[str, str], ...]:
+    """The fields of a record under a name, each with its column; none of what is no record."""
+    if not is_dataclass(kind):
+        return ()
+    return tuple((each.name, f"{name}.{each.name}" if name else each.name) for each in fields(kind))
 
 
 def _is_record(value: object) -> bool:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+import portalocker
 from flask import Flask
 from werkzeug.exceptions import HTTPException
 
@@ -65,10 +69,25 @@ def beforehand(site: Site, name: str, locales: Collection[str], walked: Iterable
                 yield site.key(name, prefix.at(), stop.path, Asked()), made
 
 
-def warm(site: Site, locales: Collection[str], watch: Watch = unwatched) -> int:
-    """Makes the pages of the current snapshot beforehand; returns how many. Raises `BoardError`."""
-    name = snapshot.current(site.folder)
-    walked = stops(site, name)
+HOT = 1_000
+"""A rule with more addresses than that has none that is hot."""
+
+
+def hot(site: Site, name: str) -> list[Stop]:
+    """The pages that are asked for most: every page but those of which there are thousands."""
+    every = stops(site, name)
+    rules = Counter(stop.page.rule for stop in every)
+    return [stop for stop in every if rules[stop.page.rule] <= HOT]
+
+
+def warm(site: Site, locales: Collection[str], watch: Watch = unwatched, only: Sequence[Stop] | None = None) -> int:
+    """Makes the hot pages of the current snapshot beforehand, or `only` some; returns how many. Raises `BoardError`."""
+    with _alone(site.folder):
+        name = snapshot.current(site.folder)
+        return _warm(site, name, locales, watch, hot(site, name) if only is None else only)
+
+
+def _warm(site: Site, name: str, locales: Collection[str], watch: Watch, walked: Sequence[Stop]) -> int:
     target = site.folder / PAGES / f"{site.edition(name)}.db"
     with watch("pages", len(walked)) as progress:
 
@@ -81,10 +100,28 @@ def warm(site: Site, locales: Collection[str], watch: Watch = unwatched) -> int:
             written = caching.write(target, beforehand(site, name, locales, told()))
         except (OSError, sqlite3.Error) as error:
             raise snapshot.BoardError(f"cannot write {target}: {error}; the board goes on without") from error
-    for old in target.parent.glob("*.db"):
+    for old in target.parent.glob("*.db"):  # with what a killed process left half written
         if old != target:
             old.unlink(missing_ok=True)
     return written
+
+
+@contextlib.contextmanager
+def _alone(board: Path) -> Iterator[None]:
+    """Only one process at a time writes the pages of a board, and takes away those of others."""
+    lock = portalocker.Lock(board / ".warming", "ab", timeout=0, flags=portalocker.LOCK_EX | portalocker.LOCK_NB)
+    try:
+        lock.acquire()
+    except portalocker.exceptions.LockException as error:
+        raise snapshot.BoardError(
+            f"another process makes the pages of {board} now; run this again when it is done"
+        ) from error
+    except OSError as error:
+        raise snapshot.BoardError(f"cannot write to {board}: {error.strerror}; the board goes on without") from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def site_of(app: Flask) -> Site:

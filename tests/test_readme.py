@@ -17,7 +17,7 @@ from tests.conftest import REPOSITORY
 from tests.e2e.conftest import environment
 
 README = (REPOSITORY / "README.md").read_text("utf-8")
-PAGES = (README, (REPOSITORY / "docs" / "running.md").read_text("utf-8"))
+PAGES = (README, *((REPOSITORY / "docs" / name).read_text("utf-8") for name in ("running.md", "board.md")))
 BLOCKS = [block for page in PAGES for block in re.findall(r"```console\n(.*?)```", page, re.DOTALL)]
 
 

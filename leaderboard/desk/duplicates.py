@@ -6,16 +6,17 @@ import contextlib
 import hashlib
 import json
 import sqlite3
-import zlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 import msgspec
 import numpy as np
 
-from leaderboard import arrays, snapshot
+from bench.aggregate import Way
+from leaderboard import arrays, snapshot, store
 from leaderboard.collect import CellKey, Contribution
 from leaderboard.records import Scored
 
@@ -80,19 +81,19 @@ def like(found: Fingerprint, others: Iterable[tuple[str, Fingerprint]]) -> str:
 def published(found: Fingerprint, board: Path) -> str:
     """The slug of a model of the current snapshot that has the same scores under another name; else "".
 
-    Raises `BoardError`, and `sqlite3.Error` where the snapshot is damaged.
+    Raises `BoardError`, and `store.Damaged` where the snapshot does not read.
     """
     name = snapshot.current(board)
     if not name:
         return ""
-    with contextlib.closing(snapshot.connect(board, name)) as connection:
+    with contextlib.closing(snapshot.connect(board, name)) as connection, store.undamaged():
         known = connection.execute("SELECT id, slug, name FROM models ORDER BY id").fetchall()
         candidates = {row["id"]: row for row in known if not _exempt(found, row["name"])}
         shared = _same_values(connection, found, candidates.keys())
         for number, row in candidates.items():
-            cells = shared.get(number, {})
+            cells = shared.get(number, [])
             if _enough(found.cells[key] for key in cells) and all(
-                _stored(connection, cell, key).digest == found.cells[key].digest for key, cell in cells.items()
+                digest == found.cells[key].digest for key, digest in _stored(connection, number, cells)
             ):
                 return str(row["slug"])
     return ""
@@ -108,17 +109,15 @@ def _enough(shared: Iterable[Scores]) -> bool:
     return sum(one.items for one in every) >= ITEMS and sum(one.varied for one in every) >= VARIED
 
 
-def _same_values(
-    connection: sqlite3.Connection, found: Fingerprint, models: Iterable[int]
-) -> dict[int, dict[str, int]]:
-    """Model -> its cells by key, of those models whose every cell that the fingerprint has too has the same value."""
+def _same_values(connection: sqlite3.Connection, found: Fingerprint, models: Iterable[int]) -> dict[int, list[str]]:
+    """Model -> keys of its cells, of those models whose every cell that the fingerprint has too has the same value."""
     left = set(models)
-    shared: dict[int, dict[str, int]] = {}
+    shared: dict[int, list[str]] = {}
     for key, scores in found.cells.items():
         if not left:
             break
         rows = connection.execute(
-            "SELECT id, model_id, value FROM cells WHERE task = ? AND task_version = ? AND language = ? AND variety = ?"
+            "SELECT model_id, value FROM cells WHERE task = ? AND task_version = ? AND language = ? AND variety = ?"
             " AND mode = ? AND prompt_language = ? AND shots = ? AND metric = ? AND value IS NOT NULL",
             _key(key),
         )
@@ -126,22 +125,20 @@ def _same_values(
             if row["model_id"] not in left:
                 continue
             if row["value"] == scores.value:
-                shared.setdefault(row["model_id"], {})[key] = row["id"]
+                shared.setdefault(row["model_id"], []).append(key)
             else:
                 left.discard(row["model_id"])
     return {model: cells for model, cells in shared.items() if model in left}
 
 
-def _stored(connection: sqlite3.Connection, cell: int, key: str) -> Scores:
-    row = connection.execute(
-        "SELECT scores.width, scores.statistics, items.items, cells.value FROM cells"
-        " JOIN scores ON scores.cell = cells.id"
-        " JOIN items ON items.task = cells.task AND items.version = cells.task_version"
-        " AND items.language = cells.language AND items.variety = cells.variety WHERE cells.id = ?",
-        (cell,),
-    ).fetchone()
-    items = tuple(json.loads(zlib.decompress(row["items"])))
-    return _scores(row["value"], arrays.from_bytes(zlib.decompress(row["statistics"]), items, row["width"]))
+def _stored(connection: sqlite3.Connection, model: int, keys: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """The digest of a published model's scores in each of these cells; "" where the snapshot has none of them."""
+    named = sorted((_way(_key(each)), each) for each in keys)
+    for way, group in groupby(named, key=lambda pair: pair[0]):  # a way's languages are read together
+        there = store.scores(connection, model, way)
+        for _, each in group:
+            scored = there.get(_key(each)[2:4])
+            yield each, _scores(0.0, scored).digest if scored is not None else ""
 
 
 def _scores(value: float, scored: Scored) -> Scores:
@@ -157,6 +154,10 @@ def _named(key: CellKey) -> str:
     return json.dumps(key, ensure_ascii=False)
 
 
-def _key(named: str) -> Sequence[str | int]:
-    found: Sequence[str | int] = json.loads(named)
-    return found
+def _key(named: str) -> CellKey:
+    task, version, language, variety, mode, prompt_language, shots, metric = json.loads(named)
+    return task, version, language, variety, mode, prompt_language, shots, metric
+
+
+def _way(key: CellKey) -> Way:
+    return key[0], key[1], key[7], key[4], key[5], key[6]

@@ -10,27 +10,31 @@ import argparse
 import contextlib
 import os
 import shutil
-import sqlite3
 import stat
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import get_args
 
 import msgspec
 import portalocker
 
 from bench.records import BenchError, UsageError
-from leaderboard.desk import duplicates, limits, structure
+from leaderboard import store
+from leaderboard.desk import duplicates, limits, review, structure
 from leaderboard.desk.checking import FINGERPRINT, LIMITS, RUN, UPLOAD, VERDICT, Verdict
 from leaderboard.desk.limits import DEFAULT, Limits
-from leaderboard.desk.records import Submission
-from leaderboard.desk.store import RUNS, Desk
+from leaderboard.desk.records import DeskError, Submission
+from leaderboard.desk.store import Desk
+from leaderboard.records import Badge
 from tasks import lock
 
 ACTOR = "intake"
 FINGERPRINTS = "fingerprints"
 """Of the runs that wait, so that one is found that was sent under two names."""
+BADGES: tuple[Badge, ...] = get_args(Badge)
+"""From the lowest to the highest."""
 _WORK = ".checking-"
 _LARGEST_VERDICT = 64 << 10
 ENDS = {
@@ -53,6 +57,7 @@ def work(board: Path, data: Path | None = None, most: Limits = DEFAULT) -> int:
         raise UsageError(f"data folder {named} does not exist; name one that holds a folder per dataset")
     mirror = named.resolve() if named is not None else None
     done = 0
+    review.finish(board)
     while _waiting(board):
         with _alone(board) as alone:
             if not alone:
@@ -73,9 +78,19 @@ def _work(board: Path, data: Path | None, most: Limits) -> int:
     with Desk.open(board) as desk:
         desk.recover()
         _sweep(board, desk)
+        failed: BenchError | None = None
         while (submission := desk.next()) is not None:
-            _handle(board, desk, submission, data, most)
+            try:
+                _handle(board, desk, submission, data, most)
+            except DeskError:  # what stands in the way of one stands in that of all
+                raise
+            except (BenchError, msgspec.MsgspecError) as error:
+                # It stays `checking`, so the next pass takes it up again.
+                failed = failed or BenchError(f"submission {submission.id} is not checked yet: {error}")
+                continue
             done += 1
+    if failed is not None:
+        raise failed
     return done
 
 
@@ -142,13 +157,18 @@ def _link(path: Path, target: Path) -> None:
 
 
 def _same_run(board: Path, desk: Desk, submission: Submission, verdict: Verdict) -> str:
-    """What has the same content: a submission that waits or was accepted, or a run that is published; else ""."""
+    """What has the same content: a submission that waits, or a run of the current snapshot; else "".
+
+    A run that the board has with a lower badge is no duplicate: its sender wants it checked.
+    """
     if not verdict.run:
         return ""
     for other in desk.of_run(verdict.run):
-        if other.id != submission.id and other.state in ("waiting", "accepted"):
+        if other.id != submission.id and other.state == "waiting":
             return other.id
-    return verdict.run if (board / RUNS / f"{verdict.run}.run.db").is_file() else ""
+    # The folder of copies also has runs that no longer count, and what a killed publish left.
+    worn = review.badge_of(board, verdict.run)
+    return verdict.run if worn and BADGES.index(worn) >= BADGES.index(verdict.badge) else ""
 
 
 def _twin(board: Path, desk: Desk, submission: Submission, folder: Path) -> str:
@@ -156,8 +176,8 @@ def _twin(board: Path, desk: Desk, submission: Submission, folder: Path) -> str:
     found = duplicates.read(folder / FINGERPRINT)
     try:
         published = duplicates.published(found, board)
-    except sqlite3.Error as error:
-        raise BenchError(f"the current snapshot of {board} is damaged: {error}") from error
+    except store.Damaged as error:
+        raise BenchError(f"the current snapshot of {board} {error}; publish all runs to a new board") from error
     states = desk.states()
     others = (
         (path.stem, duplicates.read(path))

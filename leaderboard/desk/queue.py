@@ -4,18 +4,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from flask_babel import lazy_gettext as _l
 
 from bench.records import UsageError
+from leaderboard import snapshot
+from leaderboard import store as snapshots
 from leaderboard.asking import Asked
-from leaderboard.desk.records import STATES, Event, State, Submission
-from leaderboard.desk.store import ID, Desk
+from leaderboard.board import Board
+from leaderboard.desk.records import STATES, Event, Sent, State, Submission
+from leaderboard.desk.store import DATABASE, ID, Desk
 
 ROWS = 50
 MOST_EVENTS = 200
+
+_FILE = re.compile(r"(unpacked: )?sha256 ([0-9a-f]{64}), (\d+) bytes")
 
 STATE_NAMES: Mapping[State, object] = {
     "received": _l("received"),
@@ -51,14 +59,36 @@ class Queue:
 
 
 @dataclass(frozen=True, slots=True)
+class File:
+    """The file that an event names, as it was sent or as it was `unpacked`; `size` in bytes."""
+
+    unpacked: bool
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What the current snapshot has of an accepted submission: the address of its model; where others' results took its
+    place, `model` is "" and `replaced_by` has their runs, none where the model is gone."""
+
+    model: str
+    replaced_by: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
-    """A submission, its events from the first on, whether they are all, and whether its sender may withdraw it."""
+    """A submission, its events from the first on, whether they are all, and whether its sender may withdraw it.
+
+    `outcome` is None where it was not accepted or the board cannot be read.
+    """
 
     submission: Submission
     events: tuple[Event, ...]
     complete: bool
     under_way: bool
     withdrawable: bool
+    outcome: Outcome | None
 
 
 def queue(desk: Desk, asked: Asked) -> Queue:
@@ -87,4 +117,36 @@ def case(desk: Desk, id: str) -> Case | None:
         len(events) <= MOST_EVENTS,
         found.state in ("received", "checking"),
         found.state in ("received", "waiting"),
+        _outcome(desk.board, found) if found.state == "accepted" and found.run else None,
     )
+
+
+def _outcome(board: Path, found: Submission) -> Outcome | None:
+    with contextlib.suppress(snapshot.BoardError, snapshots.Damaged), snapshots.undamaged():
+        with Board.open(board, snapshot.current(board)) as shown:
+            models = shown.models()
+        own = [model.slug for model in models if any(run.id == found.run for run in model.runs)]
+        if own:
+            return Outcome(own[0])
+        same = [model for model in models if (model.name, model.revision) == (found.model, found.revision)]
+        return Outcome("", tuple(run.id for model in same for run in model.runs if run.id))
+    return None
+
+
+def file_of(event: Event) -> File | None:
+    """The file that an event of the log names; None where it names none."""
+    named = _FILE.fullmatch(event.detail)
+    return File(bool(named[1]), named[2], int(named[3])) if named else None
+
+
+def sent(board: Path, runs: Iterable[str]) -> tuple[Sent, ...]:
+    """Who sent these runs, as far as they were accepted from a submission; none where the board has no desk.
+
+    Raises `DeskError`.
+    """
+    if not (board / DATABASE).is_file():
+        return ()
+    with Desk.open(board) as desk:
+        return tuple(
+            Sent(run, one.id, one.sender) for run in runs for one in desk.of_run(run) if one.state == "accepted"
+        )

@@ -92,6 +92,15 @@ class Submission:
 
 
 @dataclass(frozen=True, slots=True)
+class Sent:
+    """Who sent a run that is on the board: the name on the token, and the submission."""
+
+    run: str
+    submission: str
+    sender: str
+
+
+@dataclass(frozen=True, slots=True)
 class Event:
     """A line of the log: at the UTC time `at`, `actor` brought a submission into a state.
 

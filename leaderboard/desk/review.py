@@ -9,13 +9,13 @@ import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
+from typing import Literal, get_args
 
 import portalocker
 
 from bench.records import Cell, UsageError
 from leaderboard import snapshot
-from leaderboard.board import Board
+from leaderboard.board import Board, Result
 from leaderboard.collect import CellKey, Contribution, collect, key
 from leaderboard.desk import uploads
 from leaderboard.desk.access import Token
@@ -25,6 +25,10 @@ from leaderboard.records import Badge
 from leaderboard.snapshot import BoardError, Info, publish
 
 _ROUNDING = 1e-9  # two sums of the same numbers in another order may differ by less
+
+
+class Busy(DeskError):
+    """Somebody else decides on a submission at this moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +53,9 @@ class Rerun:
 def accept(board: Path, id: str, moderator: str, badge: Badge | None = None, *, replace: bool = False) -> Info:
     """Publishes a submission that waits, with its badge or another, and marks it as accepted.
 
-    Raises `UsageError` where results of the model's former self would be lost and `replace` does not say so, and
-    `BenchError` where publishing fails: the submission goes on waiting then, and the board shows what it did.
+    Raises `UsageError` where results of the model's former self would be lost, or would give way to fewer items, a
+    lower badge or another sender's, and `replace` does not say so, and `BenchError` where publishing fails: the
+    submission goes on waiting then, and the board shows what it did.
     """
     if badge is not None and badge not in get_args(Badge):
         raise UsageError(f"no badge {line(badge, 40)!r}; there are {', '.join(get_args(Badge))}")
@@ -67,6 +72,11 @@ def accept(board: Path, id: str, moderator: str, badge: Badge | None = None, *, 
                 f"{place(lost[0])} for one; accept it with --replace, or decline it"
             )
         worn = badge or found.badge or "self_reported"
+        why = outdone(board, desk, found, handed_in, worn)
+        if why and not replace:
+            raise UsageError(f"submission {id} would replace {why}; accept it with --replace, or decline it")
+        if worn != found.badge:  # known before it is published, so that what breaks off in between can be finished
+            desk.move(id, "waiting", detail=f"to be accepted as {worn}", actor=by, badge=worn)
         info = publish([path], board, badge=worn)
         desk.move(
             id,
@@ -87,18 +97,22 @@ def decline(board: Path, id: str, moderator: str, reason: str, detail: str) -> S
     if not line(detail).strip():
         raise UsageError("the sender has to learn why; say it in one line")
     with _deciding(board), Desk.open(board) as desk:
-        _waiting(desk, id)
+        _undecided(board, desk, _waiting(desk, id))
         return desk.move(id, "declined", reason, detail, actor=moderator)
 
 
 def withdraw(board: Path, id: str, token: Token) -> Submission:
-    """The sender takes a submission back that nobody has decided on. Raises `UsageError`."""
+    """The sender takes a submission back that nobody has decided on, with the token that sent it.
+
+    Raises `UsageError`.
+    """
     with _deciding(board), Desk.open(board) as desk:
         found = desk.submission(id)
-        if found.sender != token.name:
-            raise UsageError(f"submission {id} was sent with a token of another name")
+        if desk.token_of(id) != token.id:
+            raise UsageError(f"submission {id} was sent with another token")
         if found.state == "checking":
             raise DeskError(f"submission {id} is being checked; withdraw it when that is done")
+        _undecided(board, desk, found)
         return desk.move(id, "withdrawn", actor=token.name)
 
 
@@ -132,9 +146,35 @@ def mark_rerun(board: Path, id: str, rerun: Path, moderator: str) -> Rerun:
 
 def dropped(board: Path, handed_in: Contribution) -> list[CellKey]:
     """The results of the board's current snapshot that publishing this run would take away. Raises `BoardError`."""
+    kept = {each for each, published in handed_in.cells.items() if published.cell.value is not None}
+    return sorted(_there(board, handed_in).keys() - kept)
+
+
+def outdone(board: Path, desk: Desk, found: Submission, handed_in: Contribution, worn: Badge) -> str:
+    """What the board has of the model that a submission with this badge should not replace unasked; "" where nothing.
+
+    That is a result of another sender, of more items, or with a better badge. Raises `BenchError`.
+    """
+    there, model = _there(board, handed_in), line(handed_in.identity.model, 100)
+    for run in sorted({result.run for result in there.values()}):
+        for other in desk.of_run(run):
+            if other.state == "accepted" and desk.token_of(other.id) != desk.token_of(found.id):
+                return f"results of {model} that another sender, {other.sender}, sent in submission {other.id}"
+    badges = get_args(Badge)
+    for each, result in sorted(there.items()):
+        mine = handed_in.cells.get(each)
+        if mine is not None and mine.cell.n < result.cell.n:
+            return f"{result.cell.n:,} items of {model} by {mine.cell.n:,} in {place(each)}"
+        if badges.index(worn) < badges.index(result.badge):
+            return f"results of {model} that are {result.badge} by results that are {worn}, in {place(each)} for one"
+    return ""
+
+
+def _there(board: Path, handed_in: Contribution) -> dict[CellKey, Result]:
+    """The results with a value that the current snapshot has of a run's very model. Raises `BoardError`."""
     current = snapshot.current(board)
     if not current:
-        return []
+        return {}
     mine = handed_in.identity
     try:
         with contextlib.closing(Board.open(board, current)) as shown:
@@ -144,16 +184,53 @@ def dropped(board: Path, handed_in: Contribution) -> list[CellKey]:
                 if (model.name, model.revision, model.template, model.decoding)
                 == (mine.model, mine.revision, mine.template, mine.decoding)
             ]
-            there = {
-                key(result.cell)
+            return {
+                key(result.cell): result
                 for slug in same
                 for result in shown.results_of_model(slug)
                 if result.cell.value is not None
             }
     except sqlite3.Error as error:
         raise BoardError(f"the snapshot {snapshot.snapshot_path(board, current)} is damaged: {error}") from error
-    kept = {each for each, published in handed_in.cells.items() if published.cell.value is not None}
-    return sorted(there - kept)
+
+
+def badge_of(board: Path, run: str) -> Badge | Literal[""]:
+    """The badge of a run in the board's current snapshot; "" where it is not in it. Raises `BoardError`."""
+    current = snapshot.current(board)
+    if not current or not run:
+        return ""
+    try:
+        with Board.open(board, current) as shown:
+            return shown.badges().get(run, "")
+    except sqlite3.Error as error:
+        raise BoardError(f"the snapshot {snapshot.snapshot_path(board, current)} is damaged: {error}") from error
+
+
+def finish(board: Path) -> None:
+    """Marks as accepted what waits and is on the board: a process that was killed had published it and not said so.
+
+    Does nothing while something is being decided on. Raises `BenchError`.
+    """
+    with contextlib.suppress(Busy), _deciding(board), Desk.open(board) as desk:
+        for each, state in desk.states().items():
+            if state == "waiting":
+                _finished(board, desk, desk.submission(each))
+
+
+def _finished(board: Path, desk: Desk, found: Submission) -> bool:
+    """Whether a submission that waits was on the board with its badge; then it is accepted now."""
+    if found.state != "waiting" or not found.badge or badge_of(board, found.run) != found.badge:
+        return False
+    current = snapshot.current(board)
+    detail = f"snapshot {current}, {found.badge}: it was on the board already"
+    desk.move(found.id, "accepted", detail=detail, actor="intake", snapshot=current)
+    return True
+
+
+def _undecided(board: Path, desk: Desk, found: Submission) -> None:
+    """Raises `UsageError` where a submission is on the board, although its acceptance was not written down."""
+    if _finished(board, desk, found):
+        raise UsageError(f"submission {found.id} is on the board already, so it is accepted now")
 
 
 def place(cell: CellKey) -> str:
@@ -223,7 +300,7 @@ def _deciding(board: Path) -> Iterator[None]:
     try:
         lock.acquire()
     except portalocker.exceptions.LockException as error:
-        raise DeskError("another submission is being decided on; try again in a moment") from error
+        raise Busy("another submission is being decided on; try again in a moment") from error
     try:
         yield
     finally:

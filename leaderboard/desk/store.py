@@ -202,6 +202,11 @@ class Desk:
             raise UsageError(f"no submission {line(id, 40)!r}")
         return _submission(rows[0])
 
+    def token_of(self, id: str) -> str:
+        """The id of the token that sent a submission. Raises `UsageError` where there is no such submission."""
+        rows = self.rows("SELECT token FROM submissions WHERE id = ?", (self.submission(id).id,))
+        return str(rows[0]["token"])
+
     def submissions(self, state: State | None = None, limit: int = 50, before: str | None = None) -> list[Submission]:
         """The newest submissions, in one state where one is named; `before` is the id of one: those that are older."""
         rows = self.rows(

@@ -34,7 +34,7 @@ from leaderboard.desk.access import Refusal, Scope, Token
 from leaderboard.desk.forms import BadForm, Form, Upload
 from leaderboard.desk.guard import Refused
 from leaderboard.desk.records import REASONS, DeskError, Submission
-from leaderboard.desk.store import UPLOADS, Desk
+from leaderboard.desk.store import DATABASE, UPLOADS, Desk
 from leaderboard.problems import Missing
 from leaderboard.site import Site
 
@@ -55,7 +55,9 @@ _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 def register(site: Site) -> None:
     """Puts the pages of the desk under their addresses. Raises `UsageError` for a setting that is none."""
-    _Pages(site, guard.init(site.app, site.folder)).register()
+    pages = _Pages(site, guard.init(site.app, site.folder))
+    pages.register()
+    pages.resume()
 
 
 class _Pages:
@@ -98,6 +100,19 @@ class _Pages:
         pages.after_request(_apart)
         pages.register_error_handler(RateLimitExceeded, self._too_often)
         self.site.app.register_blueprint(pages)
+
+    def resume(self) -> None:
+        """Starts the check where uploads wait for one: whoever would have checked them may have been killed."""
+        if not self.checks or not (self.board / DATABASE).is_file():
+            return
+        try:
+            with Desk.open(self.board) as desk:
+                counts = desk.counts()
+        except DeskError as error:
+            self.site.app.logger.warning("the desk cannot be read, so nothing is checked: %s", error)
+        else:
+            if counts["received"] or counts["checking"]:
+                _check(self.board)
 
     # Pages
 
@@ -246,8 +261,9 @@ class _Pages:
     def _withdraw(self, number: str, secret: str) -> Submission:
         with self._desk() as desk:
             token = _allowed(desk, secret, "withdraw")
-        found = self._case(number)
-        if found.submission.sender != token.name:
+            found = self._case(number)
+            own = desk.token_of(number) == token.id
+        if not own:
             raise Refused(403, _("Only its sender may withdraw a submission."))
         if found.submission.state == "checking":
             raise Refused(409, _("It is being checked. Withdraw it when that is done."), 60)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
 import shutil
 import sqlite3
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,11 +18,12 @@ from bench.cards import facts as cards
 from bench.cards.facts import Facts, stated
 from bench.records import UsageError
 from bench.runfile import Identity, RunFile
-from leaderboard import copies, store
+from leaderboard import copies, snapshot, store
 from leaderboard.collect import collect, run_id
 from leaderboard.records import Badge, Model
 from leaderboard.snapshot import connect, current, publish
-from tests.leaderboard.conftest import Scripted, knows, run_sib200, sentences
+from tests.leaderboard.conftest import TOPICS, Scripted, knows, run_sib200, sentences
+from tests.plans import block_of
 
 REPOSITORY = Path(__file__).parents[2]
 KNOWN = stated("model file", licence="apache-2.0", parameters=7_000_000_000, base=("hf:a",), level="language")
@@ -50,6 +54,71 @@ def test_the_id_of_a_run_is_of_what_was_said(run: Path, tmp_path: Path) -> None:
     found = [collect(path).facts.id for path in (run, again, other, renamed)]
     assert found[0] == found[1] and len(set(found)) == 3
     assert all(len(each) == 16 and int(each, 16) >= 0 for each in found)
+
+
+def test_scored_on_mended_data_it_is_another_run_with_a_copy_of_its_own(run: Path, tmp_path: Path) -> None:
+    board, block = tmp_path / "board", sentences("yor_Latn")
+    mended = tuple(replace(each, answer=((each.answer or 0) + 1) % len(TOPICS)) for each in block.samples)
+    model = Scripted("hf:a", knows(3))
+    again = run_sib200(tmp_path / "b.run.db", model, [block_of(block.task, block.variety, mended)])
+    publish([run], board)
+    publish([again], board)
+    with contextlib.closing(connect(board, current(board))) as connection:
+        ((name, value),) = connection.execute("SELECT run, value FROM cells").fetchall()
+    assert name == collect(again).facts.id != collect(run).facts.id
+    with RunFile.read(copies.path_of(board, name)) as kept:
+        assert [cell.value for cell in kept.cells()] == [value]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE scores SET outcome = 'other' WHERE request = (SELECT min(request) FROM scores)",
+        "UPDATE scores SET statistics = '[7]' WHERE request = (SELECT min(request) FROM scores)",
+        "UPDATE samples SET hash = substr(hash, 2) || '0' WHERE id = (SELECT min(id) FROM samples)",
+        "UPDATE samples SET cluster = 'a' WHERE id = (SELECT min(id) FROM samples)",
+        "UPDATE responses SET text = 'other' WHERE request = (SELECT min(request) FROM responses)",
+    ],
+)
+def test_whatever_its_pages_show_of_a_run_is_in_its_id(run: Path, change: str) -> None:
+    with RunFile.read(run) as opened:
+        before = run_id(opened)
+    with contextlib.closing(sqlite3.connect(run)) as connection, connection:
+        assert connection.execute(change).rowcount == 1
+    with RunFile.read(run) as opened:
+        assert run_id(opened) != before
+
+
+def test_what_is_current_keeps_its_copies(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    board = tmp_path / "board"
+    usual = copies.sync
+
+    def fail(path: Path) -> None:
+        if path == board:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        usual(path)
+
+    monkeypatch.setattr(snapshot, "sync", fail)
+    info = publish([run], board)
+    assert current(board) == info.snapshot
+    assert copies.path_of(board, collect(run).facts.id).is_file()
+
+
+def test_a_publish_that_is_broken_off_after_it_is_current_takes_nothing_back(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual = snapshot.point
+
+    def point(board: Path, name: str) -> None:
+        usual(board, name)
+        raise KeyboardInterrupt
+
+    board = tmp_path / "board"
+    monkeypatch.setattr(snapshot, "point", point)
+    with pytest.raises(KeyboardInterrupt):
+        publish([run], board)
+    assert current(board)
+    assert copies.path_of(board, collect(run).facts.id).is_file()
 
 
 def test_every_cell_knows_its_run(run: Path, tmp_path: Path) -> None:

@@ -94,19 +94,57 @@ def freezing_without_forms(page: str) -> str:
 def test_every_link_leads_to_a_file_or_to_the_live_board(frozen: Frozen, folder: Path) -> None:
     left_out = re.compile(r"(/ar)?/languages/[a-z]{3}_[A-Z][a-z]{3}(/[a-z-]+)?")
     assert [one for one in frozen.lost if not left_out.fullmatch(one)] == []
-    checked = 0
+    live = {f"https://board.example{one}" for one in frozen.lost}
+    checked = seen = 0
     for file in folder.rglob("index.html"):
         for link in re.findall(r' (?:href|src)="([^"]*)"', file.read_text()):
             where = urlsplit(unescape(link))
             if where.scheme:
                 assert where.netloc == "board.example"
+                seen += f"https://board.example{unquote(where.path)}" in live
                 continue
             assert not where.query
             target = folder / unquote(where.path).lstrip("/")
-            if not left_out.fullmatch(unquote(where.path).rstrip("/")):
-                checked += 1
-                assert target.is_file() or (target / "index.html").is_file(), (file, link)
-    assert checked > 1000
+            checked += 1
+            assert target.is_file() or (target / "index.html").is_file(), (file, link)
+    assert checked > 1000 and seen > 100
+
+
+@pytest.fixture
+def few(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the coverage page, the list of languages and one language, which link to everything else."""
+    kept = [
+        stop
+        for stop in walking.stops(site, snapshot.current(site.folder))
+        if stop.path in ("/coverage", "/languages/", "/languages/yor_Latn", "/history")
+    ]
+    monkeypatch.setattr(walking, "stops", lambda *_given: kept)
+
+
+@pytest.mark.usefixtures("few")
+def test_without_a_live_board_what_is_no_file_is_no_link(site: Site, tmp_path: Path) -> None:
+    made = freezing.freeze(site, tmp_path, root="/x")
+    assert "/languages/yor_Latn/general" in made.lost
+    assert made.bytes == sum(file.stat().st_size for file in tmp_path.rglob("*") if file.is_file())
+    for file in tmp_path.rglob("index.html"):
+        for link in re.findall(r' href="([^"]*)"', file.read_text()):
+            path = unquote(urlsplit(unescape(link)).path)
+            target = tmp_path / path.removeprefix("/x").lstrip("/")
+            assert not path.startswith("/") or target.is_file() or (target / "index.html").is_file(), (file, link)
+
+
+@pytest.mark.usefixtures("few")
+def test_links_to_the_live_board_are_its_own_addresses(site: Site, client: FlaskClient, tmp_path: Path) -> None:
+    """Wherever the files lie, the live board's addresses do not begin with that."""
+    freezing.freeze(site, tmp_path, root="/x", live="https://board.example")
+    live = {
+        unescape(link).removeprefix("https://board.example")
+        for file in tmp_path.rglob("index.html")
+        for link in re.findall(r' href="(https://board\.example/[^"]*)"', file.read_text())
+    }
+    assert {"/submit", "/models/", "/languages/yor_Latn/general"} <= live
+    some = [one for one in sorted(live) if not one.startswith("/languages/") or "yor_Latn" in one]
+    assert {client.get(one).status_code for one in some} == {200}
 
 
 def test_nothing_of_the_desk_and_no_form_is_in_the_files(frozen: Frozen, folder: Path) -> None:

@@ -7,12 +7,13 @@ import signal
 import subprocess
 import sys
 from contextlib import ExitStack, closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from bench.records import BenchError
-from leaderboard import history
+from leaderboard import history, snapshot
 from leaderboard.history import Difference
 from leaderboard.snapshot import BoardError, connect, current, publish
 from tests.leaderboard.conftest import Scripted, knows, run_sib200, sentences
@@ -65,7 +66,7 @@ def test_a_torn_last_line_is_passed_over_and_mended(board: Path, tmp_path: Path)
     path.write_bytes(whole[:-9])
     assert len(history.read(board)) == 1
     publish([run_sib200(tmp_path / "d.run.db", Scripted("hf:d", knows(5)), YORUBA)], board)
-    assert [entry.models for entry in history.read(board)] == [("hf-a", "hf-b"), ("hf-d",)]
+    assert [entry.models for entry in history.read(board)] == [("hf-a", "hf-b"), ("hf-a", "hf-c"), ("hf-d",)]
 
 
 def test_a_line_that_does_not_read_is_one_clear_line(board: Path) -> None:
@@ -103,7 +104,10 @@ def test_the_same_answers_in_another_run_are_no_change(board: Path, tmp_path: Pa
     assert (found.added, found.removed, found.changed) == (1, 0, 0)
 
 
-def test_killed_before_its_history_a_publish_is_current_and_the_next_goes_on(board: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("another", [True, False])
+def test_killed_before_its_history_a_publish_is_current_and_the_next_takes_it_down(
+    board: Path, tmp_path: Path, another: bool
+) -> None:
     more = run_sib200(tmp_path / "d.run.db", Scripted("hf:d", knows(4)), YORUBA)
     program = f"""
 import os, signal
@@ -115,8 +119,16 @@ snapshot.publish([Path({str(more)!r})], Path({str(board)!r}))
     killed = subprocess.run([sys.executable, "-c", program], cwd=REPOSITORY, timeout=60, check=False)
     assert killed.returncode == -signal.SIGKILL
     between = current(board)
-    publish([run_sib200(tmp_path / "e.run.db", Scripted("hf:e", knows(4)), YORUBA)], board)
-    assert len(history.read(board)) == 3 and history.read(board)[-1].previous == between
+    known = history.read(board)
+    assert known[-1].snapshot != between
+    moment = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    os.utime(board / snapshot.CURRENT, (moment.timestamp(), moment.timestamp()))
+    last = run_sib200(tmp_path / "e.run.db", Scripted("hf:e", knows(4)), YORUBA) if another else more
+    publish([last], board)
+    missing = history.Entry(moment.isoformat(), between, known[-1].snapshot, ("hf-d",), 5)
+    assert history.read(board)[: len(known) + 1] == (*known, missing)
+    assert [each.previous for each in history.read(board)[len(known) + 1 :]] == ([between] if another else [])
+    assert history.read(board)[-1].snapshot == current(board)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root writes everywhere")

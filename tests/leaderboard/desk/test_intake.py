@@ -13,15 +13,20 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bench.records import BenchError, Cell, Request, Response
 from bench.runfile import RunFile
+from leaderboard import copies
+from leaderboard.board import Board
 from leaderboard.collect import collect
-from leaderboard.desk import checking, intake, limits
+from leaderboard.desk import checking, intake, limits, review
 from leaderboard.desk.limits import DEFAULT, Limits
 from leaderboard.desk.records import REASONS, Submission
 from leaderboard.desk.store import Desk
-from leaderboard.snapshot import publish
+from leaderboard.snapshot import current, publish
+from tests.leaderboard.conftest import LANGUAGES, TOPICS, Scripted, knows, run_sib200, sentences
 from tests.leaderboard.desk.desks import send, send_file, token_of
 from tests.leaderboard.desk.hostile_files import HOSTILE, edited
+from tests.plans import block_of
 
 
 @pytest.fixture
@@ -134,13 +139,7 @@ def test_a_packed_run_waits_unpacked(runs: list[Path], empty: Path, tmp_path: Pa
     assert found.size == runs[0].stat().st_size
 
 
-def needs_ids(run: Path) -> None:
-    if not collect(run).facts.id:
-        pytest.skip("runs have no id yet")
-
-
 def test_one_content_is_taken_once(runs: list[Path], empty: Path, tmp_path: Path) -> None:
-    needs_ids(runs[0])
     copy = tmp_path / "copy.run.db"
     with edited(runs[0], copy) as connection:  # the same run, though not the same bytes
         connection.execute("INSERT INTO notes VALUES ('seen', 'twice')")
@@ -149,8 +148,8 @@ def test_one_content_is_taken_once(runs: list[Path], empty: Path, tmp_path: Path
     assert (second.state, second.reason, second.duplicate_of) == ("rejected", "duplicate", first.id)
 
 
-def test_the_same_run_is_what_waits_or_is_published(empty: Path) -> None:
-    verdict = checking.Verdict("", "", run="0123456789abcdef")
+def test_the_same_run_is_what_waits_or_is_published(runs: list[Path], empty: Path) -> None:
+    verdict = checking.Verdict("", "", run=collect(runs[0]).facts.id)
     with Desk.open(empty) as desk:
         token = token_of(desk)
         first, second = send(desk, token, b"one"), send(desk, token, b"other")
@@ -160,16 +159,83 @@ def test_the_same_run_is_what_waits_or_is_published(empty: Path) -> None:
         assert intake._same_run(empty, desk, second, verdict) == first.id
         desk.move(first.id, "declined", "spam", "no run in earnest", actor="moderator")
         assert intake._same_run(empty, desk, second, verdict) == ""
-        (empty / "runs").mkdir()
-        (empty / "runs" / f"{verdict.run}.run.db").touch()
+        copies.keep(runs[0], verdict.run, empty)  # which a publish leaves that is killed before it is current
+        assert intake._same_run(empty, desk, second, verdict) == ""
+        publish([runs[0]], empty)
         assert intake._same_run(empty, desk, second, verdict) == verdict.run
+        assert intake._same_run(empty, desk, second, replace(verdict, badge="re_scored")) == ""
+        publish([runs[0]], empty, badge="re_run")
+        assert intake._same_run(empty, desk, second, replace(verdict, badge="re_scored")) == verdict.run
 
 
 def test_a_published_run_is_not_taken_again(runs: list[Path], empty: Path) -> None:
-    needs_ids(runs[0])
-    publish([runs[0]], empty)
+    publish([runs[0]], empty, badge="re_scored")
     (found,) = handed_in(empty, runs[0])
     assert (found.state, found.reason) == ("rejected", "duplicate")
+
+
+def test_a_published_run_may_come_to_be_scored_again(runs: list[Path], empty: Path) -> None:
+    publish([runs[0]], empty)
+    (found,) = handed_in(empty, runs[0])
+    assert (found.state, found.badge) == ("waiting", "re_scored")
+    review.accept(empty, found.id, "Mo")
+    with Board.open(empty, current(empty)) as shown:
+        assert shown.badges() == {found.run: "re_scored"}
+
+
+def test_a_run_on_mended_data_is_another_run(empty: Path, tmp_path: Path) -> None:
+    model = Scripted("hf:a", knows(6))
+    publish([run_sib200(tmp_path / "a.run.db", model, [sentences("yor_Latn")])], empty)
+    before = sentences("yor_Latn")
+    mended = tuple(replace(each, answer=((each.answer or 0) + 1) % len(TOPICS)) for each in before.samples)
+    again = run_sib200(tmp_path / "b.run.db", model, [block_of(before.task, before.variety, mended)])
+    (found,) = handed_in(empty, again)
+    assert (found.state, found.reason) == ("waiting", ""), found.detail
+
+
+def test_an_error_over_one_upload_does_not_hold_up_the_others(
+    runs: list[Path], empty: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Desk.open(empty) as desk:
+        token = token_of(desk)
+        first, second = (send_file(desk, token, path).id for path in (runs[3], runs[4]))
+    twin = intake._twin
+
+    def damaged(board: Path, desk: Desk, submission: Submission, folder: Path) -> str:
+        if submission.id == first:
+            raise BenchError("the current snapshot is damaged")
+        return twin(board, desk, submission, folder)
+
+    monkeypatch.setattr(intake, "_twin", damaged)
+    with pytest.raises(BenchError, match=f"submission {first} is not checked yet: .* is damaged"):
+        intake.work(empty)
+    with Desk.open(empty) as desk:
+        assert desk.states() == {first: "checking", second: "waiting"}
+    monkeypatch.setattr(intake, "_twin", twin)
+    assert intake.work(empty) == 1
+    with Desk.open(empty) as desk:
+        assert desk.states() == {first: "waiting", second: "waiting"}
+
+
+def test_the_scores_of_another_model_count_and_not_its_values(runs: list[Path], empty: Path, tmp_path: Path) -> None:
+    """As many right answers, though to other questions."""
+
+    def answer(request: Request) -> Response:
+        number = int(request.sample.rsplit("/", 1)[1])
+        right = number % len(TOPICS)
+        chosen = right if number % 10 > 0 else (right + 1) % len(TOPICS)
+        return Response(request.id, "ok", TOPICS[chosen], finish="stop", output_tokens=3)
+
+    other = run_sib200(tmp_path / "a.run.db", Scripted("hf:a", answer), [sentences(each) for each in LANGUAGES])
+    assert [cell.value for cell in _cells(other)] == [cell.value for cell in _cells(runs[3])]
+    publish([runs[3]], empty)
+    (found,) = handed_in(empty, other)
+    assert (found.state, found.duplicate_of) == ("waiting", "")
+
+
+def _cells(path: Path) -> list[Cell]:
+    with RunFile.read(path) as run:
+        return run.cells()
 
 
 def renamed(good: Path, target: Path, model: str) -> Path:

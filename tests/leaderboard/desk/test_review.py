@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,13 +16,17 @@ from bench.records import BenchError, Cell, Request, Response, UsageError
 from bench.runfile import RunFile
 from leaderboard import snapshot
 from leaderboard.board import Board
-from leaderboard.desk import log, review
+from leaderboard.collect import collect
+from leaderboard.desk import intake, log, review
 from leaderboard.desk.access import Token
 from leaderboard.desk.records import DeskError, Submission
 from leaderboard.desk.store import Desk
+from leaderboard.records import Badge
 from leaderboard.snapshot import publish
 from tests.leaderboard.conftest import Scripted, knows, run_sib200, sentences
 from tests.leaderboard.desk.desks import send_file, token_of
+
+REPOSITORY = Path(__file__).parents[3]
 
 Waiting = Callable[[Path], str]
 
@@ -55,7 +62,8 @@ def waiting(board: Path, token: Token) -> Waiting:
         with Desk.open(board) as desk:
             found = send_file(desk, token, path)
             desk.move(found.id, "checking", actor="intake")
-            return desk.move(found.id, "waiting", actor="intake", model="hf:a", badge="re_scored").id
+            facts = {"model": "hf:a", "badge": "re_scored", "run": collect(path).facts.id}
+            return desk.move(found.id, "waiting", actor="intake", **facts).id
 
     return sent
 
@@ -141,6 +149,58 @@ def test_one_that_was_published_and_not_marked_yet_is_accepted_again(board: Path
     assert not info.changed and now(board, sent).state == "accepted"
 
 
+def broken_off(board: Path, sent: str, badge: Badge = "re_scored") -> None:
+    """What accepting leaves that is killed between the board and the desk."""
+    program = f"""
+import os, signal
+from pathlib import Path
+from leaderboard.desk import review
+publish = review.publish
+def killed(*runs, **more):
+    publish(*runs, **more)
+    os.kill(os.getpid(), signal.SIGKILL)
+review.publish = killed
+review.accept(Path({str(board)!r}), {sent!r}, "Mo", {badge!r})
+"""
+    ended = subprocess.run([sys.executable, "-c", program], cwd=REPOSITORY, timeout=60, check=False)
+    assert ended.returncode == -signal.SIGKILL
+    assert now(board, sent).state == "waiting"
+
+
+@pytest.mark.parametrize("badge", ["re_scored", "self_reported"])
+def test_what_is_on_the_board_is_neither_withdrawn_nor_declined(
+    board: Path, made: Path, waiting: Waiting, token: Token, badge: Badge
+) -> None:
+    sent = waiting(made)
+    broken_off(board, sent, badge)
+    with pytest.raises(UsageError, match="is on the board already, so it is accepted now"):
+        review.withdraw(board, sent, token)
+    found = now(board, sent)
+    assert (found.state, found.snapshot, found.badge) == ("accepted", snapshot.current(board), badge)
+    with pytest.raises(UsageError, match="is accepted"):
+        review.decline(board, sent, "Mo", "spam", "no")
+
+
+def test_declining_what_is_on_the_board_finishes_its_acceptance(board: Path, made: Path, waiting: Waiting) -> None:
+    sent = waiting(made)
+    broken_off(board, sent)
+    with pytest.raises(UsageError, match="is on the board already"):
+        review.decline(board, sent, "Mo", "spam", "no")
+    assert now(board, sent).state == "accepted"
+
+
+def test_the_intake_finishes_what_broke_off_and_nothing_else(board: Path, made: Path, waiting: Waiting) -> None:
+    sent = waiting(made)
+    review.finish(board)
+    assert now(board, sent).state == "waiting"
+    publish([made], board)  # with a lower badge: the sender goes on waiting for the better one
+    review.finish(board)
+    assert now(board, sent).state == "waiting"
+    broken_off(board, sent)
+    assert intake.work(board) == 0
+    assert now(board, sent).state == "accepted"
+
+
 def test_a_damaged_snapshot_is_one_line(board: Path, made: Path, waiting: Waiting) -> None:
     sent, path = waiting(made), snapshot.snapshot_path(board, snapshot.current(board))
     path.chmod(0o644)
@@ -198,12 +258,14 @@ def test_declining_says_why(board: Path, made: Path, waiting: Waiting) -> None:
 def test_only_its_sender_withdraws_a_submission(board: Path, made: Path, waiting: Waiting, token: Token) -> None:
     sent = waiting(made)
     with Desk.open(board) as desk:
-        eve = token_of(desk, "Eve")
+        eve, namesake = token_of(desk, "Eve"), token_of(desk, token.name)
         received = send_file(desk, token, made).id
         checking = send_file(desk, token, made).id
         desk.move(checking, "checking", actor="intake")
-    with pytest.raises(UsageError, match="token of another name"):
+    with pytest.raises(UsageError, match="sent with another token"):
         review.withdraw(board, sent, eve)
+    with pytest.raises(UsageError, match="sent with another token"):
+        review.withdraw(board, sent, namesake)
     with pytest.raises(DeskError, match="is being checked"):
         review.withdraw(board, checking, token)
     assert review.withdraw(board, sent, token).state == "withdrawn"

@@ -23,7 +23,7 @@ from bench.records import UsageError
 from leaderboard.app import create_app
 from leaderboard.desk import access, guard, intake, log, review, web
 from leaderboard.desk.records import Event
-from leaderboard.desk.store import Desk
+from leaderboard.desk.store import DATABASE, Desk
 from tests.leaderboard.desk.visitors import FILE, Place, csrf, fill_in, place, send, uploads
 from tests.leaderboard.markup import check, words
 
@@ -131,8 +131,9 @@ def test_who_sent_it_may_withdraw_it_and_nobody_else(desk: Place, visitor: Flask
     with Desk.open(desk.folder) as opened:
         other, _token = access.create(opened, "Eve", ("submit", "withdraw"))
         sender, _token = access.create(opened, "Ada", ("submit",))
+        namesake, _token = access.create(opened, "Ada", ("submit", "withdraw"))
     path = f"/api{one['address']}/withdraw"
-    for secret, status in ((other, 403), (sender, 403), ("bench_no", 401)):
+    for secret, status in ((other, 403), (sender, 403), (namesake, 403), ("bench_no", 401)):
         assert visitor.post(path, headers={"Authorization": f"Bearer {secret}"}).status_code == status
     form = {"csrf_token": csrf(visitor, f"{one['address']}/withdraw"), "token": desk.secret}
     assert visitor.post(f"{one['address']}/withdraw", data=form).status_code == 303
@@ -140,6 +141,35 @@ def test_who_sent_it_may_withdraw_it_and_nobody_else(desk: Place, visitor: Flask
     assert uploads(desk.folder) == []
     again = visitor.post(path, headers={"Authorization": f"Bearer {desk.secret}"})
     assert again.status_code == 409
+
+
+def test_a_server_that_starts_goes_on_with_what_waits_for_its_check(
+    desk: Place, visitor: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[Path] = []
+    monkeypatch.setattr(web, "_check", started.append)
+    monkeypatch.delenv(web.CHECK)
+    create_app(desk.folder)
+    assert started == []
+    send(visitor, desk.secret)
+    create_app(desk.folder)
+    assert started == [desk.folder]
+    with Desk.open(desk.folder) as opened:
+        claimed = opened.next()  # as a check leaves it that was killed
+    create_app(desk.folder)
+    assert len(started) == 2
+    monkeypatch.setenv(web.CHECK, "0")
+    create_app(desk.folder)
+    assert len(started) == 2
+    assert intake.work(desk.folder) == 1
+    with Desk.open(desk.folder) as opened:
+        assert claimed is not None and opened.submission(claimed.id).state == "rejected"
+
+
+def test_a_board_without_a_desk_gets_none_by_being_shown(board: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(board, tmp_path / "board"))
+    create_app(folder)
+    assert not (folder / DATABASE).exists()
 
 
 def test_a_state_is_never_shown_as_part_of_a_snapshot(desk: Place, visitor: FlaskClient) -> None:
