@@ -33,6 +33,7 @@ import numpy as np
 import languages
 from leaderboard import snapshot, walking
 from leaderboard.app import create_app
+from leaderboard.board import Board
 
 LUA = """
 local paths = {}
@@ -146,10 +147,12 @@ def told(name: str, line: str) -> None:
     )
 
 
-def filters() -> Iterator[str]:
+def filters(board: Path) -> Iterator[str]:
     """Addresses of the board that differ from each other."""
     generator = random.Random(1)
-    known = languages.all_languages()
+    with Board.open(board, snapshot.current(board)) as opened:
+        here = set(opened.languages())
+    known = [one for one in languages.all_languages() if one.code in here]
     facets = {
         "family": sorted({one.family_id for one in known if one.family_id}),
         "script": sorted({one.script for one in known}),
@@ -209,6 +212,12 @@ def swapping(board: Path, other: str) -> Iterator[list[int]]:
         snapshot.point(board, first)
 
 
+def others(board: Path) -> list[str]:
+    """The snapshots that are not current."""
+    names = sorted(path.stem for path in (board / snapshot.SNAPSHOTS).glob("*.db"))
+    return [name for name in names if name != snapshot.current(board)]
+
+
 def hot(board: Path) -> list[str]:
     """The pages that are asked for most, made beforehand: those without variables, and some languages and models."""
     site = walking.site_of(create_app(board))
@@ -217,7 +226,9 @@ def hot(board: Path) -> list[str]:
     rest = [stop for stop in every if stop.page.rule in ("/languages/<code>", "/models/<slug>", "/tasks/<name>")]
     chosen = single + random.Random(1).sample(rest, min(60, len(rest)))
     begun = time.perf_counter()
-    walking.warm(site, ("en",), only=chosen)
+    now = snapshot.current(board)
+    for name in (now, *(other for other in others(board)[:1])):
+        walking.warm(site, ("en",), only=chosen, name=name)
     print(f"{len(chosen)} hot pages made beforehand in {time.perf_counter() - begun:.0f} s", flush=True)
     return [stop.path for stop in chosen]
 
@@ -239,17 +250,15 @@ def main() -> None:
         memory.start()
         wrk(address, paths, 10, given.connections)  # the first time of each page
         told(f"hot pages ({len(paths)})", wrk(address, paths, given.seconds, given.connections))
-        times, statuses = asyncio.run(open_loop(address, filters(), given.rate, given.seconds))
+        times, statuses = asyncio.run(open_loop(address, filters(given.board), given.rate, given.seconds))
         median, p95, p99 = np.percentile(times, [50, 95, 99])
         print(
             f"uncached filters at {given.rate:g}/s: median {median:.0f} ms, p95 {p95:.0f} ms, p99 {p99:.0f} ms, "
             f"statuses {json.dumps(statuses)}",
             flush=True,
         )
-        others = [path.stem for path in (given.board / snapshot.SNAPSHOTS).glob("*.db")]
-        others = [name for name in others if name != snapshot.current(given.board)]
-        if others:
-            with swapping(given.board, others[0]) as done:
+        if found := others(given.board):
+            with swapping(given.board, found[0]) as done:
                 line = wrk(address, paths[:40], given.seconds, given.connections)
             told(f"hot pages while the snapshot is swapped ({done[0]} times)", line)
         print(f"memory of the server, all processes: {memory.end():,.0f} MB (PSS)")

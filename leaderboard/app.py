@@ -44,6 +44,9 @@ LONGEST_PATH = 1000
 STATIC_CACHE = "public, max-age=31536000, immutable"
 TYPES = {".css": "text/css; charset=utf-8", ".svg": "image/svg+xml"}
 
+NOT_CRAWLED = ("/*?", "/snapshots/", "/*/snapshots/")
+"""What crawlers leave alone: there are more filters and old pages than anybody could read."""
+
 PLOT_SHEET = "premium-plot.css"
 """The classes of the pictures of premiums, which `bench.premium` draws; the policy above forbids them in the page."""
 
@@ -81,6 +84,12 @@ def create_app(board: str | Path) -> Flask:
         answer = jsonify(status="ok", snapshot=name)
         answer.cache_control.no_store = True
         return answer
+
+    @app.get("/robots.txt")
+    def robots() -> Response:
+        mount = prefixes.current().mount
+        closed = "\n".join(f"Disallow: {mount}{pattern}" for pattern in NOT_CRAWLED)
+        return Response(f"User-agent: *\n{closed}\n", mimetype="text/plain", headers={"Cache-Control": CURRENT_CACHE})
 
     @app.before_request
     def sane() -> None:
@@ -179,6 +188,10 @@ def _static(app: Flask) -> None:
         fingerprinted[file] = name
     app.jinja_env.globals["static"] = fingerprinted
     app.extensions["static files"] = served
+
+    @app.get("/favicon.ico")
+    def favicon() -> BaseResponse:
+        return redirect(f"{prefixes.current().mount}/static/{fingerprinted['icon.svg']}")
 
     @app.get("/static/<name>")
     def static_file(name: str) -> Response:

@@ -378,7 +378,7 @@ def _parts(version: str) -> list[tuple[bool, int, str]]:
     return [(part.isdigit(), int(part) if part.isdigit() else 0, part) for part in re.split(r"(\d+)", version)]
 
 
-@functools.lru_cache(maxsize=2)
+@functools.lru_cache(maxsize=1)  # tens of MB where a board is large, in every process
 def _sheets(folder: Path, name: str) -> tuple[Sheet, ...]:
     with contextlib.closing(snapshot.connect(folder, name)) as connection:
         rows = connection.execute("SELECT facts, arrays FROM sheets ORDER BY rowid")

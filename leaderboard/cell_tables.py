@@ -48,7 +48,7 @@ class CellTable:
     """The cells of one task, language, variety, metric and way of asking, floors apart.
 
     `to_beat` is the highest of the floors, `ranked` how many models have a rank; `total` and `total_floors` are the
-    rows that there are, of which the table may show the first alone.
+    rows that there are, of which the table may show the first alone, and `measured` the models that have a value.
     """
 
     task: TaskFacts
@@ -62,6 +62,7 @@ class CellTable:
     floors: tuple[Line, ...]
     to_beat: Line | None
     ranked: int
+    measured: int
     total: int
     total_floors: int
 
@@ -109,6 +110,7 @@ def _table(task: TaskFacts, results: Sequence[Result], absent: Sequence[Line], f
         floors=floors,
         to_beat=_line(floor, None, None) if floor is not None else None,
         ranked=len(places),
+        measured=sum(map(_has_value, models)),
         total=len(models),
         total_floors=len(floors),
     )
@@ -153,6 +155,10 @@ def unranked(one: Result) -> str:
     return next((reason for holds, reason in doubts if holds), "")
 
 
+def _has_value(line: Line) -> bool:
+    return line.cell is not None and line.cell.value is not None
+
+
 def ordered(lines: Iterable[Line]) -> tuple[Line, ...]:
     """The best value first, what has none last, equal ones by name."""
 
@@ -166,9 +172,16 @@ def ordered(lines: Iterable[Line]) -> tuple[Line, ...]:
 
 
 def top(table: CellTable, rows: int) -> CellTable:
-    """The first rows of a table, with a third as many of the floors that were run, and at least one."""
+    """The first rows of a table, with a third as many of the floors that were run, and at least one.
+
+    Floors also take the places of models without a value, which stand last, so that no such row hides a number.
+    """
     floors = [line for line in table.floors if line.cell is not None]
-    return replace(table, models=table.models[:rows], floors=tuple(floors[: max(1, rows // 3)]))
+    some = max(1, rows // 3)
+    valued = sum(map(_has_value, table.models[:rows]))
+    kept = min(len(floors), rows - valued + some)
+    models = min(rows, rows + some - kept)
+    return replace(table, models=table.models[:models], floors=tuple(floors[:kept]))
 
 
 def paged(found: Sequence[CellTable], asked: Asked) -> tuple[tuple[CellTable, ...], Part]:

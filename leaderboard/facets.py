@@ -17,6 +17,7 @@ from flask_babel import gettext as _
 import languages
 import tasks
 from languages import Language
+from leaderboard import naming
 from leaderboard.asking import Asked
 from leaderboard.board import Board, ModelName, newest
 from leaderboard.problems import Link, Wrong
@@ -239,13 +240,12 @@ def _named(asked: Asked) -> tuple[str, ...]:
     """The codes of the languages that are named. Raises `Wrong`."""
     codes = []
     for words in asked.all("language"):
-        try:
-            codes.append(languages.get(words).code)
-        except languages.LanguageError as error:
-            near = [Link(f"/board?language={one.code}", f"{one.name} ({one.code})") for one in error.candidates[:8]]
-            ambiguous = isinstance(error, languages.AmbiguousLanguage)
-            message = _("That name is ambiguous.") if ambiguous else _("No language has that name or code.")
-            raise Wrong(message, near) from error
+        found = naming.meant(words)
+        if len(found) == 1:
+            codes.append(found[0].code)
+            continue
+        near = [Link(f"/board?language={one.code}", f"{one.name} ({one.code})") for one in naming.near(words)[:8]]
+        raise Wrong(_("That name is ambiguous.") if found else _("No language has that name or code."), near)
     return tuple(dict.fromkeys(codes))
 
 

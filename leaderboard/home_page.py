@@ -10,6 +10,7 @@ import numpy as np
 import languages
 from leaderboard import board_pages, facets, history_pages, leading
 from leaderboard.board import Board, ModelName
+from leaderboard.grid import counts
 from leaderboard.history_pages import Line
 from leaderboard.leading import Leading
 from leaderboard.site import Site
@@ -29,7 +30,10 @@ class Area:
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """What is on the board in numbers that count, the benchmarks and the self-test apart, and its first rows."""
+    """What is on the board in numbers that count, the benchmarks and the self-test apart, and its first rows.
+
+    A result is a task in a language by its headline metric; a task that was found wrong has none.
+    """
 
     snapshot: str
     models: int
@@ -52,7 +56,15 @@ def page(board: Board) -> Home:
     """The start page."""
     names = board.model_names()
     coverage = board.coverage().values()
-    tasks = facets.board_tasks(board)
+    every = facets.board_tasks(board)
+    invalid = [task for task in every if board.why_invalid(task.name, task.version)]
+    tasks = [task for task in every if task not in invalid]
+    wrong = [
+        result.cell
+        for task in invalid
+        for result in board.results_of_task(task.name, task.version)
+        if counts(result.cell)
+    ]
     covered = {floor: _covered(board, floor) for floor in (False, True)}
     known = languages.all_languages()
     places = Counter(one.macroarea or "" for one in known)
@@ -67,10 +79,10 @@ def page(board: Board) -> Home:
         languages=len(covered[False]),
         floor_languages=len(covered[True]),
         known_languages=len(known),
-        cells=sum(one.cells for one in coverage),
-        floor_cells=sum(one.floor_cells for one in coverage),
-        items=sum(one.items for one in coverage),
-        floor_items=sum(one.floor_items for one in coverage),
+        cells=sum(one.cells for one in coverage) - sum(not one.floor for one in wrong),
+        floor_cells=sum(one.floor_cells for one in coverage) - sum(one.floor for one in wrong),
+        items=sum(one.items for one in coverage) - sum(one.n for one in wrong if not one.floor),
+        floor_items=sum(one.floor_items for one in coverage) - sum(one.n for one in wrong if one.floor),
         areas=tuple(
             Area(name, number, there[name])
             for name, number in sorted(places.items(), key=lambda pair: (not pair[0], pair[0]))
@@ -81,11 +93,11 @@ def page(board: Board) -> Home:
 
 
 def _covered(board: Board, floor: bool) -> set[str]:
-    """The languages with numbers that count."""
+    """The languages with numbers that count, of tasks that nothing was found wrong with."""
     return {
         name
         for sheet in board.sheets()
-        if sheet.floor == floor
+        if sheet.floor == floor and not board.why_invalid(sheet.way.task, sheet.way.version)
         for place, name in enumerate(sheet.languages)
         if not np.isnan(sheet.normalised[:, place]).all()
     }

@@ -10,11 +10,14 @@ import languages
 from languages import Language
 from leaderboard.asking import Asked, Part
 from leaderboard.board import Board, Count, PremiumRange
-from leaderboard.naming import looked_for, named
+from leaderboard.naming import fit, near
 from leaderboard.site import Site
 
 ROWS = 100
-SORTS = ("name", "speakers", "results")
+NAME, MATCH = "name", "match"
+SORTS = (NAME, "speakers", "results", MATCH)
+"""`match` has those first that fit best what is looked for, as a search has where no order is asked for."""
+
 UNKNOWN = "unknown"
 """What a filter calls the languages of which no source states the thing."""
 
@@ -60,7 +63,7 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class LanguageList:
-    """The languages that were asked for."""
+    """The languages that were asked for; where the words fit none at all, those that are `near` them."""
 
     snapshot: str
     languages: int
@@ -69,6 +72,7 @@ class LanguageList:
     filters: tuple[Filter, ...]
     rows: tuple[LanguageRow, ...]
     part: Part
+    near: tuple[Language, ...]
 
 
 Value = Callable[[LanguageRow], tuple[str, str]]
@@ -98,13 +102,16 @@ def page(board: Board, asked: Asked) -> LanguageList:
         for one in languages.all_languages()
     ]
     q = asked.one("q")
-    named_so = [row for row in known if looked_for(named(row.language.code), q)]
+    fits = {row.language.code: fit(row.language, q) if q.strip() else 0 for row in known}
+    named_so = [row for row in known if fits[row.language.code] is not None]
     chosen = {name: asked.choice(name, {value(row)[0] for row in known}) for name, value in FILTERS.items()}
-    sort = asked.choice("sort", SORTS, SORTS[0])
-    found = [row for row in named_so if _passes(row, chosen)]
-    shown, part = asked.part(sorted(found, key=_ORDERS[sort]), ROWS)
+    sort = asked.choice("sort", SORTS, MATCH if q.strip() else NAME)
+    found = sorted((row for row in named_so if _passes(row, chosen)), key=_ORDERS.get(sort, _by_name))
+    if sort == MATCH:
+        found.sort(key=lambda row: fits[row.language.code] or 0)
+    shown, part = asked.part(found, ROWS)
     filters = tuple(_filter(name, known, named_so, chosen) for name in FILTERS)
-    return LanguageList(board.name, len(known), q, sort, filters, tuple(shown), part)
+    return LanguageList(board.name, len(known), q, sort, filters, tuple(shown), part, () if named_so else near(q))
 
 
 def _passes(row: LanguageRow, chosen: Mapping[str, str], but: str = "") -> bool:
@@ -136,7 +143,6 @@ def _by_results(row: LanguageRow) -> tuple[object, ...]:
 
 
 _ORDERS: Mapping[str, Callable[[LanguageRow], tuple[object, ...]]] = {
-    "name": _by_name,
     "speakers": _by_speakers,
     "results": _by_results,
 }

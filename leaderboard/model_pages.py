@@ -104,8 +104,8 @@ class TaskMean:
 class ModelPage:
     """One model: what is known of it, where it stands, its family, and how it was run.
 
-    `standings` are over all tasks of a kind. `not_run` are the board's tasks that it was not asked. `sent` says who sent
-    its runs, as far as they came from submissions.
+    `standings` are over all tasks of a kind. `not_run` are the board's tasks that it was not asked. `sent` says who
+    sent its runs, as far as they came from submissions; None where the desk cannot be read.
     """
 
     snapshot: str
@@ -117,7 +117,7 @@ class ModelPage:
     not_run: tuple[TaskFacts, ...]
     lineage: Lineage
     energy: Energy
-    sent: tuple[Sent, ...]
+    sent: tuple[Sent, ...] | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,9 +61,11 @@ def meant(words: str) -> tuple[Language, ...]:
 
 def near(words: str) -> tuple[Language, ...]:
     """The languages whose code or name looks like the words, the likest first: five at most."""
+    if exact := meant(words):
+        return exact
     found: list[str] = []
     try:
-        return (languages.get(words),)
+        languages.get(words)
     except languages.LanguageError as error:
         found += [one.code for one in error.candidates]
     sought = folded(words)

@@ -44,7 +44,7 @@ class RunFacts:
     """What a run file says of how it was made, taken from the last time that the program worked on it.
 
     `tokenizers` are those whose premiums the run keeps, each as (tokenizer, revision, corpus). `id` is made from the
-    identity of the run and its responses, so that a copy has the same.
+    identity of the run, its samples, responses and scores, so that a copy has the same.
     """
 
     started: str

@@ -119,8 +119,8 @@ class Counted:
 class RunPage:
     """One run: its manifest, its `cells` by task, and the answers in one task and language.
 
-    `sent` says who sent it, where it came from a submission. `reason` says why no answer can be shown; `shown` and
-    `language` are what the answers are of.
+    `sent` says who sent it, where it came from a submission; None where the desk cannot be read. `reason` says why no
+    answer can be shown; `shown` and `language` are what the answers are of.
     """
 
     snapshot: str
@@ -129,7 +129,7 @@ class RunPage:
     template: str
     decoding: str
     run: RunFacts
-    sent: tuple[Sent, ...]
+    sent: tuple[Sent, ...] | None
     cells: int
     tasks: tuple[Counted, ...]
     reason: str
@@ -187,7 +187,7 @@ def _found(board: Board, run: str) -> tuple[Model, RunFacts]:
     if former:
         # From within a snapshot no link leads to another: the root of every link is that snapshot.
         link = [] if prefixes.current().snapshot else [Link(f"/snapshots/{former}/runs/{run}", f"{former}: {run}")]
-        message = _("Other results took the place of this run. The last snapshot that has it: %(snapshot)s", snapshot=former)
+        message = _("This snapshot does not have that run. The last one that has it is %(snapshot)s.", snapshot=former)
         raise Missing(message, link)
     raise Missing(_("No run on this board has that address."), near[:5])
 
@@ -196,8 +196,14 @@ def _former(folder: Path, run: str) -> str:
     """The newest snapshot with a run that the board keeps a copy of; "" where there is none."""
     if not _ID.fullmatch(run) or not (folder / RUNS / f"{run}{SUFFIX}").is_file():
         return ""
-    for name in dict.fromkeys(entry.snapshot for entry in reversed(history.read(folder))):
-        with contextlib.suppress(snapshot.BoardError), contextlib.closing(snapshot.connect(folder, name)) as opened:
+    known: tuple[history.Entry, ...] = ()
+    with contextlib.suppress(BenchError):
+        known = history.read(folder)
+    for name in dict.fromkeys(entry.snapshot for entry in reversed(known)):
+        with (
+            contextlib.suppress(snapshot.BoardError, sqlite3.DatabaseError),
+            contextlib.closing(snapshot.connect(folder, name)) as opened,
+        ):
             if opened.execute("SELECT 1 FROM models WHERE instr(runs, ?) LIMIT 1", (f'"{run}"',)).fetchone():
                 return name
     return ""

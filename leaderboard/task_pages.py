@@ -20,12 +20,13 @@ from leaderboard.naming import named
 from leaderboard.pages import LanguageName
 from leaderboard.records import Mean, TaskFacts
 from leaderboard.site import Site
-from leaderboard.standings import INVALID, NO_INTERVAL, SELF_TEST, group_of, rank_ranges
+from leaderboard.standings import INVALID, NO_INTERVAL, NO_NUMBERS, SELF_TEST, group_of, rank_ranges
 from tasks import UnknownTask
 
 TASKS, MODELS, LANGUAGES = 100, 50, 75
 """Rows on one page of each table."""
 FACETS = ("area", "vertical", "licence")
+NOT_RUN = "not_run"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ class BestModel:
     """A language of a task: the model with the highest mean there, and the ranks that it may have among `models`.
 
     `normalised` with its interval `low` to `high` is None with a `reason` where no ranked model has a number that
-    counts; `others` are the ones that may also be first.
+    counts, `not_run` where none was asked; `others` are the ones that may also be first.
     """
 
     language: LanguageName
@@ -170,10 +171,13 @@ def task(board: Board, asked: Asked, name: str) -> TaskPage:
         for one in sorted(standings, key=lambda one: board_pages.by_cells(one, "rank"))
         for own in [traits[one.model]]
     ]
-    models, models_part = asked.part([row for row in rows if not row.row.traits.model.baseline], MODELS)
+    models, models_part = asked.part([row for row in rows if _is_model(row)], MODELS)
     sheet = next((one for one in sheets if group_of(one) == group), None)
     invalid = board.why_invalid(*place)
     best = _best(sheet, traits, facts, bool(invalid)) if sheet is not None else []
+    own = [one.mean for one in rows if one.mean is not None and one.row.standing.group == group and _is_model(one)]
+    if not any(mean.missing or mean.too_few for mean in own):  # so every model counts wherever it was asked
+        best = [replace(one, reason=NOT_RUN) if one.reason == NO_NUMBERS else one for one in best]
     shown, languages_part = asked.part(best, LANGUAGES, "languages")
     flawed = [row for row in best if row.reason == "flawed"]
     return TaskPage(
@@ -187,13 +191,17 @@ def task(board: Board, asked: Asked, name: str) -> TaskPage:
         examples=examples.of(facts),
         tabs=tuple(board_pages.tab(each, found[each], each == group) for each in sorted(found)),
         models=tuple(models),
-        floors=tuple(row for row in rows if row.row.traits.model.baseline),
+        floors=tuple(row for row in rows if not _is_model(row)),
         models_part=models_part,
         languages=tuple(shown),
         languages_part=languages_part,
         flawed=len(flawed),
         why_flawed=tuple(sorted({mean.why_flawed for mean in means.values() if mean.why_flawed})),
     )
+
+
+def _is_model(row: TaskRow) -> bool:
+    return not row.row.traits.model.baseline
 
 
 def _signatures(board: Board, facts: TaskFacts) -> tuple[str, ...]:
@@ -219,13 +227,16 @@ def _origins(facts: TaskFacts) -> tuple[Origin, ...]:
 
 
 def _best(sheet: Sheet, traits: Mapping[int, facets.Traits], facts: TaskFacts, invalid: bool) -> list[BestModel]:
-    """The best model of every language, by the languages' names; without its ranks where the task was found wrong."""
+    """The best model of every language, those with a number first, by the languages' names.
+
+    It has no ranks where the task was found wrong.
+    """
     origins = _by_language(facts)
     ranked = [place for place, number in enumerate(sheet.models) if not traits[number].model.baseline]
     made = [_in_language(sheet, column, ranked, traits, origins) for column in range(len(sheet.languages))]
     if invalid:
         made = [row if row.reason else replace(row, first=None, last=None, others=0, reason=INVALID) for row in made]
-    return sorted(made, key=lambda row: (row.language.name.casefold(), row.language.code))
+    return sorted(made, key=lambda row: (row.normalised is None, row.language.name.casefold(), row.language.code))
 
 
 def _in_language(
@@ -235,7 +246,7 @@ def _in_language(
     origin = origins.get(language.code, "")
     there = [place for place in ranked if not np.isnan(sheet.normalised[place, column])]
     if not there:
-        reason = "no_numbers" if sheet.wanted[column] else "flawed"
+        reason = NO_NUMBERS if sheet.wanted[column] else "flawed"
         return BestModel(language, origin, "", "", None, None, None, 0, None, None, 0, 0, reason)
     top = max(there, key=lambda place: float(sheet.normalised[place, column]))
     value, error = float(sheet.normalised[top, column]), float(sheet.error[top, column])

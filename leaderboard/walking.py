@@ -80,15 +80,24 @@ def hot(site: Site, name: str) -> list[Stop]:
     return [stop for stop in every if rules[stop.page.rule] <= HOT]
 
 
-def warm(site: Site, locales: Collection[str], watch: Watch = unwatched, only: Sequence[Stop] | None = None) -> int:
-    """Makes the hot pages of the current snapshot beforehand, or `only` some; returns how many. Raises `BoardError`."""
+def warm(
+    site: Site,
+    locales: Collection[str],
+    watch: Watch = unwatched,
+    only: Sequence[Stop] | None = None,
+    name: str = "",
+) -> int:
+    """Makes the hot pages of a snapshot beforehand, or `only` some; returns how many. Raises `BoardError`.
+
+    Without a name it is the current one. Of other snapshots the pages are taken away, but for those of the current one.
+    """
     with _alone(site.folder):
-        name = snapshot.current(site.folder)
+        name = name or snapshot.current(site.folder)
         return _warm(site, name, locales, watch, hot(site, name) if only is None else only)
 
 
 def _warm(site: Site, name: str, locales: Collection[str], watch: Watch, walked: Sequence[Stop]) -> int:
-    target = site.folder / PAGES / f"{site.edition(name)}.db"
+    target, now = (site.folder / PAGES / f"{site.edition(each)}.db" for each in (name, snapshot.current(site.folder)))
     with watch("pages", len(walked)) as progress:
 
         def told() -> Iterator[Stop]:
@@ -101,7 +110,7 @@ def _warm(site: Site, name: str, locales: Collection[str], watch: Watch, walked:
         except (OSError, sqlite3.Error) as error:
             raise snapshot.BoardError(f"cannot write {target}: {error}; the board goes on without") from error
     for old in target.parent.glob("*.db"):  # with what a killed process left half written
-        if old != target:
+        if old not in (target, now):
             old.unlink(missing_ok=True)
     return written
 

@@ -330,7 +330,9 @@ def way(asked: Cell | Mean | Group | EnergyTable) -> str:
     if asked.prompt_language == "native":
         # Translators: in the language of the task, of every language its own
         said.append(_("prompt in native"))
-    elif asked.prompt_language != "english":
+    elif asked.prompt_language == "english":
+        said.append(_("prompt in %(language)s", language=_("English")))
+    else:
         said.append(_("prompt in %(language)s", language=plain(asked.prompt_language)))
     if asked.shots:
         said.append(ngettext("%(count)s example", "%(count)s examples", asked.shots, count=numerals.count(asked.shots)))

@@ -118,6 +118,7 @@ def freeze(output: Path, root: str, live: str, board: Path, locales: tuple[str, 
         _print(asdict(made))
         return
     click.echo(f"{made.pages:,} pages, {made.files:,} files, {made.bytes / 1e6:,.1f} MB in {output}")
-    for address in made.lost[:10]:
-        click.echo(f"nothing was written for {address}, which pages link to")
+    if made.lost:
+        some = ", ".join(made.lost[:3])
+        click.echo(f"not among the files, and no links: {len(made.lost):,} addresses, such as {some}")
     click.echo(f"`python -m http.server --directory {output}` shows it")

@@ -17,7 +17,7 @@ from leaderboard import snapshot
 from leaderboard import store as snapshots
 from leaderboard.asking import Asked
 from leaderboard.board import Board
-from leaderboard.desk.records import STATES, Event, Sent, State, Submission
+from leaderboard.desk.records import STATES, DeskError, Event, Sent, State, Submission
 from leaderboard.desk.store import DATABASE, ID, Desk
 
 ROWS = 50
@@ -139,14 +139,15 @@ def file_of(event: Event) -> File | None:
     return File(bool(named[1]), named[2], int(named[3])) if named else None
 
 
-def sent(board: Path, runs: Iterable[str]) -> tuple[Sent, ...]:
+def sent(board: Path, runs: Iterable[str]) -> tuple[Sent, ...] | None:
     """Who sent these runs, as far as they were accepted from a submission; none where the board has no desk.
 
-    Raises `DeskError`.
+    Gives None where its desk cannot be read.
     """
     if not (board / DATABASE).is_file():
         return ()
-    with Desk.open(board) as desk:
+    with contextlib.suppress(DeskError), Desk.open(board) as desk:
         return tuple(
             Sent(run, one.id, one.sender) for run in runs for one in desk.of_run(run) if one.state == "accepted"
         )
+    return None

@@ -70,6 +70,7 @@ class _Pages:
         self.most = _bytes(os.environ.get(MOST_BYTES, ""))
         self.checks = os.environ.get(CHECK, "1") != "0"
         self.turns = threading.BoundedSemaphore(AT_ONCE)
+        site.app.jinja_env.filters["file_of"] = queue.file_of
         site.app.config["MAX_CONTENT_LENGTH"] = LONGEST_FORM
         site.app.config["MAX_FORM_MEMORY_SIZE"] = LONGEST_FORM
         site.app.config["MAX_FORM_PARTS"] = forms.MOST_PARTS

@@ -65,7 +65,7 @@ def test_every_way_of_asking_stands_on_the_task_page(tmp_path: Path) -> None:
     page = words(text(visitor, "/tasks/sib200"))
     assert "likelihood of letters" in page and "writes the answer" in page
     for tab in told["tabs"]:
-        own = data(visitor, f"/tasks/sib200.json?languages=3&group={tab['name']}")
+        own = data(visitor, f"/tasks/sib200.json?group={tab['name']}")
         (yoruba,) = [row for row in own["languages"] if row["language"]["code"] == "yor_Latn"]
         share = 0.8 if tab["group"]["mode"] == "first_token" else 0.3
         assert yoruba["normalised"] == pytest.approx((share - 1 / 7) / (6 / 7))
@@ -75,7 +75,7 @@ def test_every_way_of_asking_stands_on_the_task_page(tmp_path: Path) -> None:
 def test_what_keeps_a_number_from_counting_is_said(client: FlaskClient) -> None:
     page = words(text(client, "/tasks/sib200"))
     assert "1 more with too few items, not counted" in page and "1 without a number" in page
-    assert "no model has a number that counts here" in page
+    assert "languages in which no model was asked, or has a number that counts" in page
     assert "The sentences are FLORES-200's" in page and "CC-BY-SA-4.0" in page
     assert "translated by people" in page and "accuracy" in page
 
@@ -88,6 +88,18 @@ def test_languages_come_in_pages(client: FlaskClient) -> None:
     best = {row["language"]["code"]: row for row in told["languages"] + last}
     assert best["amh_Ethi"]["name"] == "hf:maker/good" and best["amh_Ethi"]["items"] == 40
     assert client.get("/tasks/sib200?languages=4").status_code == 400
+
+
+def test_languages_without_a_number_come_last_and_no_model_is_blamed(tmp_path: Path) -> None:
+    run = run_sib200(tmp_path / "1.run.db", Scripted("hf:a", knows(3)), [sentences("yor_Latn")])
+    publish([run], tmp_path / "board")
+    visitor = create_app(tmp_path / "board").test_client()
+    told = data(visitor, "/tasks/sib200.json")["languages"]
+    assert told[0]["language"]["code"] == "yor_Latn" and told[0]["normalised"] is not None
+    assert {row["reason"] for row in told[1:]} <= {"not_run", "flawed"}
+    assert all(row["normalised"] is None for row in told[1:])
+    page = words(text(visitor, "/tasks/sib200"))
+    assert "languages in which no model was asked" in page and "has a number that counts" not in page
 
 
 def test_an_invalid_version_wears_its_reason(tmp_path: Path) -> None:

@@ -15,16 +15,18 @@ import pytest
 from bench.records import BenchError, Cell, Request, Response, UsageError
 from bench.runfile import RunFile
 from leaderboard import snapshot
+from leaderboard.app import create_app
 from leaderboard.board import Board
 from leaderboard.collect import collect
-from leaderboard.desk import intake, log, review
+from leaderboard.desk import intake, log, queue, review
 from leaderboard.desk.access import Token
 from leaderboard.desk.records import DeskError, Submission
-from leaderboard.desk.store import Desk
+from leaderboard.desk.store import DATABASE, Desk
 from leaderboard.records import Badge
 from leaderboard.snapshot import publish
 from tests.leaderboard.conftest import Scripted, knows, run_sib200, sentences
 from tests.leaderboard.desk.desks import send_file, token_of
+from tests.leaderboard.markup import check, words
 
 REPOSITORY = Path(__file__).parents[3]
 
@@ -355,3 +357,110 @@ def later(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
         monkeypatch.setattr("bench.runfile._now", lambda: "2030-01-01T00:00:00+00:00")
 
     return turn
+
+
+def sent_by(board: Path, sender: str, path: Path, badge: Badge = "re_scored") -> str:
+    """A run file that waits, sent with a new token."""
+    with Desk.open(board) as desk:
+        found = send_file(desk, token_of(desk, sender), path)
+        desk.move(found.id, "checking", actor="intake")
+        run = collect(path)
+        facts = {"model": "hf:a", "revision": run.identity.revision, "badge": badge, "run": run.facts.id}
+        return desk.move(found.id, "waiting", actor="intake", **facts).id
+
+
+def refused(board: Path, sent: str, why: str) -> None:
+    """Accepting says why it does not, in one line, and changes nothing; with `replace` it does."""
+    before = snapshot.current(board)
+    with pytest.raises(UsageError, match=why) as told:
+        review.accept(board, sent, "Mo")
+    assert "\n" not in str(told.value) and "--replace" in str(told.value)
+    assert (now(board, sent).state, snapshot.current(board)) == ("waiting", before)
+    review.accept(board, sent, "Mo", replace=True)
+    assert now(board, sent).state == "accepted"
+
+
+def test_fewer_items_replace_more_only_where_the_moderator_says_so(
+    board: Path, made: Path, waiting: Waiting, tmp_path: Path
+) -> None:
+    review.accept(board, waiting(made), "Mo")
+    blocks = [sentences("yor_Latn", 30), sentences("amh_Ethi")]
+    fewer = run_sib200(tmp_path / "fewer.run.db", Scripted("hf:a", knows(9)), blocks)
+    refused(board, waiting(fewer), r"would replace 40 items of hf:a by 30 in sib200@\S+ yor_Latn")
+
+
+def test_a_lower_badge_replaces_a_better_only_where_the_moderator_says_so(
+    board: Path, made: Path, tmp_path: Path
+) -> None:
+    publish([made], board, badge="re_run")
+    again = run_sib200(
+        tmp_path / "again.run.db", Scripted("hf:a", knows(9)), [sentences("yor_Latn"), sentences("amh_Ethi")]
+    )
+    refused(board, sent_by(board, "Ada", again), "that are re_run by results that are re_scored")
+
+
+def test_another_senders_results_are_replaced_only_where_the_moderator_says_so(
+    board: Path, made: Path, tmp_path: Path
+) -> None:
+    first = sent_by(board, "Ada", made)
+    review.accept(board, first, "Mo")
+    again = run_sib200(
+        tmp_path / "again.run.db", Scripted("hf:a", knows(9)), [sentences("yor_Latn"), sentences("amh_Ethi")]
+    )
+    # A namesake is another sender.
+    refused(board, sent_by(board, "Ada", again), f"another sender, Ada, sent in submission {first}")
+
+
+def test_who_sent_what_and_what_became_of_it_is_said(board: Path, made: Path, tmp_path: Path) -> None:
+    first = sent_by(board, "Ada", made)
+    run = now(board, first).run
+    info = review.accept(board, first, "Mo")
+    assert now(board, first).run == run  # accepting gives no other id
+    visitor = create_app(board).test_client()
+    shown_ = visitor.get(f"/submissions/{first}").get_data(as_text=True)
+    check(shown_)
+    assert "It is on the board" in shown_ and 'href="/models/hf-a"' in shown_ and "re_scored" not in words(shown_)
+    assert "The file as it was sent: SHA-256" in words(shown_) and "the board’s program" in words(shown_)
+    for path in (f"/runs/{run}", "/models/hf-a", f"/snapshots/{info.snapshot}/runs/{run}"):
+        page = visitor.get(path).get_data(as_text=True)
+        check(page)
+        assert "Ada" in words(page) and f'href="/submissions/{first}"' in page, path
+    assert visitor.get(f"/runs/{run}.json").get_json()["sent"] == [{"run": run, "submission": first, "sender": "Ada"}]
+
+    again = run_sib200(
+        tmp_path / "again.run.db", Scripted("hf:a", knows(9)), [sentences("yor_Latn"), sentences("amh_Ethi")]
+    )
+    second = sent_by(board, "Mallory", again)
+    review.accept(board, second, "Mo", replace=True)
+    page = visitor.get(f"/submissions/{first}").get_data(as_text=True)
+    check(page)
+    assert "It is on the board" not in page and "were replaced on the board by those of" in page
+    assert f'href="/runs/{now(board, second).run}"' in page
+    assert f'href="/snapshots/{info.snapshot}/runs/{run}"' in page
+    gone = visitor.get(f"/runs/{run}")
+    assert gone.status_code == 404 and f'href="/snapshots/{info.snapshot}/runs/{run}"' in gone.get_data(as_text=True)
+    assert visitor.get(f"/snapshots/{info.snapshot}/runs/{run}").status_code == 200
+    within = visitor.get(f"/snapshots/{snapshot.current(board)}/runs/{run}").get_data(as_text=True)
+    assert info.snapshot in within and f"/snapshots/{info.snapshot}/runs" not in within
+
+
+def test_a_board_without_a_desk_names_no_sender_and_gets_no_desk(tmp_path: Path, made: Path) -> None:
+    publish([made], tmp_path / "alone")
+    run = collect(made).facts.id
+    answer = create_app(tmp_path / "alone").test_client().get(f"/runs/{run}")
+    assert answer.status_code == 200 and "/submissions/" not in words(answer.get_data(as_text=True))
+    assert not (tmp_path / "alone" / DATABASE).exists()
+
+
+def test_a_desk_that_cannot_be_read_takes_no_page_away(board: Path, made: Path) -> None:
+    review.accept(board, sent_by(board, "Ada", made), "Mo")
+    visitor = create_app(board).test_client()
+    for left in board.glob(f"{DATABASE}*"):
+        left.unlink()
+    (board / DATABASE).write_bytes(b"no database" * 1000)
+    run = collect(made).facts.id
+    assert queue.sent(board, [run]) is None
+    for path in (f"/runs/{run}", "/models/hf-a"):
+        answer = visitor.get(path)
+        assert answer.status_code == 200
+        assert "the list of submissions cannot be read" in words(answer.get_data(as_text=True)), path
