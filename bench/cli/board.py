@@ -160,7 +160,7 @@ def show_submission(id: str, board: Path, as_json: bool) -> None:
 @review.command()
 @click.argument("id")
 @click.option("--badge", help="self_reported, re_scored, re_run or sealed_set, instead of what checking gave it.")
-@click.option("--replace", is_flag=True, help="Accept it even where it takes the place of more, better checked or another's results.")
+@click.option("--replace", is_flag=True, help="Even where it replaces more, better checked or another's results.")
 @decided
 def accept(id: str, badge: Any, replace: bool, board: Path, as_json: bool, by: str) -> None:
     """Publishes the submission ID and makes the new snapshot current."""
