@@ -126,13 +126,17 @@ def test_text_of_restricted_data_is_in_no_run_file_and_in_no_snapshot(
     bench("run", "-m", "command:sed s/.*/nothing/", "-t", "notes.toml", "--output", "a.run.db")
     bench("publish", "a.run.db", "-t", "notes.toml")
     bench("export", "a.run.db", "--format", "jsonl", "--output", "a.jsonl")
-    board = [path.read_bytes() for path in (tmp_path / "board").rglob("*") if path.is_file()]
-    assert board
+    copies = [path.read_bytes() for path in (tmp_path / "board" / "runs").iterdir()]
+    board = [
+        path.read_bytes() for path in (tmp_path / "board").rglob("*") if path.is_file() and path.parent.name != "runs"
+    ]
+    assert board and copies
     hidden = [text.encode() for text in ("of unusual height", HINDI)]
     run = (tmp_path / "a.run.db").read_bytes()
     assert (hidden[0] in run) == (access == "open")
     assert hidden[1] not in run, "no gold answer, whatever the licence"
     assert not any(text in content for text in hidden for content in board)
+    assert all((hidden[0] in copy, hidden[1] in copy) == (access == "open", False) for copy in copies)
     answers: list[dict[str, Any]] = [
         json.loads(line) for line in (tmp_path / "a.jsonl").read_text("utf-8").splitlines()
     ]

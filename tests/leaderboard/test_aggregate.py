@@ -155,6 +155,6 @@ def test_remarks_in_words() -> None:
 
 
 def test_a_way_of_asking_in_words() -> None:
-    assert wording.way(cell("x", 0.5)) == "writes the answer"
+    assert wording.way(cell("x", 0.5)) == "writes the answer, prompt in English"
     other = cell("x", 0.5, mode="first_token", prompt_language="native", shots=5)
     assert wording.way(other) == "likelihood of letters, prompt in native, 5 examples"
