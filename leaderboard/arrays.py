@@ -12,8 +12,6 @@ from leaderboard.records import Scored
 MISSING = int(np.iinfo(np.int32).min)
 """Fills the row of an item without a score. Statistics are counts, so no score can look like it."""
 
-_STORED = np.dtype("<i4")
-
 
 def align(rows: Mapping[str, Sequence[int]], items: tuple[str, ...], columns: int) -> Scored:
     """One row for each item, `MISSING` where there is none. Raises `OverflowError` for what 32 bits cannot hold."""
@@ -37,17 +35,6 @@ def realign(scored: Scored, items: tuple[str, ...]) -> Scored:
 def present(scored: Scored) -> NDArray[np.bool_]:
     """Which items have a score."""
     return np.asarray(scored.statistics[:, 0] != MISSING)
-
-
-def to_bytes(scored: Scored) -> bytes:
-    """The statistics row by row as little-endian 32-bit integers."""
-    return scored.statistics.astype(_STORED).tobytes()
-
-
-def from_bytes(stored: bytes, items: tuple[str, ...], columns: int) -> Scored:
-    """What `to_bytes` made. Raises `ValueError` where it is damaged."""
-    flat = np.frombuffer(stored, dtype=_STORED)
-    return Scored(items, flat.reshape(len(items), columns).astype(np.int32))
 
 
 def _narrow(array: NDArray[np.int64]) -> NDArray[np.int32]:

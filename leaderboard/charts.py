@@ -1,7 +1,7 @@
 """Scatter plots as SVG made on the server: models as marks, their intervals, and the frontier of those not surpassed.
 
-Pure functions: records in, markup out. The pictures of other forms are in `charts_heat`, `charts_map` and
-`charts_intervals`; each needs the sheet `static/charts.css`.
+Pure functions: records in, markup out. The pictures of other forms are in `charts_heat` and `charts_map`;
+each needs the sheet `static/charts.css`.
 """
 
 from __future__ import annotations

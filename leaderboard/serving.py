@@ -54,8 +54,9 @@ class Server(BaseApplication):  # type: ignore[misc]
         app = create_app(self._board)
         site = walking.site_of(app)
         site.prepare()
-        # Templates are compiled and tasks are read when first needed: before the processes part, and not by a visitor.
-        app.test_client().get("/board")
+        # Templates are compiled, tasks and names of languages read when first needed: before the processes part, and
+        # not by several visitors at once.
+        app.test_client().get("/board?language=yor_Latn")
         return app
 
 

@@ -13,10 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from leaderboard import charts, charts_heat, charts_intervals, charts_map, drawing
+from leaderboard import charts, charts_heat, charts_map, drawing
 from leaderboard.charts import Legend, Point, frontier_of, pareto, scatter
 from leaderboard.charts_heat import CLASSES, HeatWords, heat_class, heatmap
-from leaderboard.charts_intervals import Interval, intervals
 from leaderboard.charts_map import Place, State, equal_earth, points_map
 from leaderboard.drawing import Axis, Box, Caption, cut, letters, placed, scale
 
@@ -279,38 +278,6 @@ def test_the_projection_is_equal_earth() -> None:
         assert area == pytest.approx(math.pi, rel=1e-3)
 
 
-def rows_of(number: int) -> list[Interval]:
-    made = [
-        Interval(HOSTILE[one % len(HOSTILE)], one - 3.0, one - 4.5, one - 1.5, f"{one - 3}") for one in range(number)
-    ]
-    return [*made, Interval("nothing", None, None, None, "not run")]
-
-
-@pytest.mark.parametrize("number", [0, 1, 9, 100])
-def test_intervals_of_any_number(number: int) -> None:
-    root = parsed(intervals(rows_of(number), "Difference", CAPTION))
-    assert inside(root)
-    assert sum(one.get("class", "").startswith("chart-mark") for one in root.iter(f"{SVG}path")) == number
-    assert "not run" in [one.text for one in root.iter(f"{SVG}text")]
-
-
-def test_a_dot_is_filled_where_the_interval_excludes_zero() -> None:
-    rows = [
-        Interval("above", 2, 1, 3, "2"),
-        Interval("below", -2, -3, -1, "-2"),
-        Interval("across", 1, -1, 3, "1"),
-        Interval("unknown", 1, None, None, "1"),
-    ]
-    root = parsed(intervals(rows, "Difference", CAPTION))
-    marks = [one.get("class", "") for one in root.iter(f"{SVG}path") if "chart-mark" in one.get("class", "")]
-    assert ["chart-hollow" in kind for kind in marks] == [False, False, True, True]
-
-
-def test_intervals_have_an_end() -> None:
-    with pytest.raises(ValueError, match="at most 200"):
-        intervals(rows_of(charts_intervals.MOST), "Difference", CAPTION)
-
-
 def test_every_class_of_the_charts_has_its_colour_in_the_sheet() -> None:
     sheet = Path(drawing.__file__).parent / "static/charts.css"
     known = set(re.findall(r"\.(chart[\w-]*)", sheet.read_text("utf-8")))
@@ -318,8 +285,7 @@ def test_every_class_of_the_charts_has_its_colour_in_the_sheet() -> None:
         scatter(some(20), X, Y, CAPTION, LEGEND, floor=3.0),
         heatmap(["m"] * 12, ["l"] * 12, heat(12, 12), CAPTION, HEAT),
         points_map([Place("a", 0, 0, state) for state in charts_map.STATES], CAPTION, WORDS),
-        intervals(rows_of(5), "Difference", CAPTION),
     )
     used = {name for one in pictures for element in parsed(one).iter() for name in element.get("class", "").split()}
-    assert used - known <= {"chart-scatter", "chart-heat", "chart-map", "chart-intervals"}
+    assert used - known <= {"chart-scatter", "chart-heat", "chart-map"}
     assert charts_heat.CLASSES == 8
