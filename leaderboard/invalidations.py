@@ -12,17 +12,15 @@ import json
 import os
 import re
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import portalocker
-
 import tasks
 from bench.records import UsageError
-from leaderboard import snapshot
+from leaderboard import locking, snapshot
 from leaderboard.desk.records import line
 from leaderboard.snapshot import BoardError
 
@@ -174,14 +172,6 @@ def _append(board: Path, entry: dict[str, Any]) -> None:
         temporary.unlink(missing_ok=True)
 
 
-@contextlib.contextmanager
-def _locked(board: Path) -> Iterator[None]:
-    lock = portalocker.Lock(board / ".invalidating", "ab", timeout=5, flags=portalocker.LOCK_EX | portalocker.LOCK_NB)
-    try:
-        lock.acquire()
-    except portalocker.exceptions.LockException as error:
-        raise BoardError(f"another process changes {board / FILE}; try again in a moment") from error
-    try:
-        yield
-    finally:
-        lock.release()
+def _locked(board: Path) -> contextlib.AbstractContextManager[None]:
+    busy = BoardError(f"another process changes {board / FILE}; try again in a moment")
+    return locking.held(board / ".invalidating", busy, seconds=5)

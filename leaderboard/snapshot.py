@@ -16,13 +16,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-import portalocker
-
 from bench.cards.facts import Facts
 from bench.premium.records import Premiums
 from bench.records import BenchError, UsageError
 from bench.runfile import Identity
-from leaderboard import copies, digest, history, store
+from leaderboard import copies, digest, history, locking, store
 from leaderboard import premiums as tokens
 from leaderboard.collect import CellKey, Contribution, Withheld, collect
 from leaderboard.copies import sync
@@ -331,17 +329,9 @@ def _sweep(board: Path) -> None:
             left.unlink(missing_ok=True)
 
 
-@contextlib.contextmanager
-def _locked(board: Path) -> Iterator[None]:
-    lock = portalocker.Lock(board / ".lock", "ab", timeout=0, flags=portalocker.LOCK_EX | portalocker.LOCK_NB)
-    try:
-        lock.acquire()
-    except portalocker.exceptions.LockException as error:
-        raise BoardError(f"another process publishes to {board} now; run this again when it is done") from error
-    try:
-        yield
-    finally:
-        lock.release()
+def _locked(board: Path) -> contextlib.AbstractContextManager[None]:
+    busy = BoardError(f"another process publishes to {board} now; run this again when it is done")
+    return locking.held(board / ".lock", busy)
 
 
 def _explain(board: Path, error: OSError | sqlite3.Error) -> str:

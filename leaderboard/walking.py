@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import sqlite3
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-import portalocker
 from flask import Flask
 from werkzeug.exceptions import HTTPException
 
 from bench.watch import Watch, unwatched
-from leaderboard import caching, invalidations, prefixes, snapshot
+from leaderboard import caching, invalidations, locking, prefixes, snapshot
 from leaderboard.asking import Asked
 from leaderboard.board import Board
 from leaderboard.caching import Made
@@ -91,9 +88,14 @@ def warm(
 
     Without a name it is the current one. Of other snapshots the pages are taken away, but for those of the current one.
     """
-    with _alone(site.folder):
-        name = name or snapshot.current(site.folder)
-        return _warm(site, name, locales, watch, hot(site, name) if only is None else only)
+    board = site.folder
+    busy = snapshot.BoardError(f"another process makes the pages of {board} now; run this again when it is done")
+    try:
+        with locking.held(board / ".warming", busy):
+            name = name or snapshot.current(board)
+            return _warm(site, name, locales, watch, hot(site, name) if only is None else only)
+    except OSError as error:
+        raise snapshot.BoardError(f"cannot write to {board}: {error.strerror}; the board goes on without") from error
 
 
 def _warm(site: Site, name: str, locales: Collection[str], watch: Watch, walked: Sequence[Stop]) -> int:
@@ -113,24 +115,6 @@ def _warm(site: Site, name: str, locales: Collection[str], watch: Watch, walked:
         if old not in (target, now):
             old.unlink(missing_ok=True)
     return written
-
-
-@contextlib.contextmanager
-def _alone(board: Path) -> Iterator[None]:
-    """Only one process at a time writes the pages of a board, and takes away those of others."""
-    lock = portalocker.Lock(board / ".warming", "ab", timeout=0, flags=portalocker.LOCK_EX | portalocker.LOCK_NB)
-    try:
-        lock.acquire()
-    except portalocker.exceptions.LockException as error:
-        raise snapshot.BoardError(
-            f"another process makes the pages of {board} now; run this again when it is done"
-        ) from error
-    except OSError as error:
-        raise snapshot.BoardError(f"cannot write to {board}: {error.strerror}; the board goes on without") from error
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def site_of(app: Flask) -> Site:

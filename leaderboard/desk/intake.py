@@ -7,21 +7,19 @@ one ends at once, and the first looks again before it ends.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import os
 import shutil
 import stat
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
 import msgspec
-import portalocker
 
 from bench.records import BenchError, UsageError
-from leaderboard import store
+from leaderboard import locking, store
 from leaderboard.desk import duplicates, limits, review, structure
 from leaderboard.desk.checking import FINGERPRINT, LIMITS, RUN, UPLOAD, VERDICT, Verdict
 from leaderboard.desk.limits import DEFAULT, Limits
@@ -59,10 +57,11 @@ def work(board: Path, data: Path | None = None, most: Limits = DEFAULT) -> int:
     done = 0
     review.finish(board)
     while _waiting(board):
-        with _alone(board) as alone:
-            if not alone:
-                break
-            done += _work(board.resolve(), mirror, most)
+        try:
+            with locking.held(board / ".intake", _Elsewhere()):
+                done += _work(board.resolve(), mirror, most)
+        except _Elsewhere:
+            break
         # What came between the last look and the lock's release started an intake that found it held.
     return done
 
@@ -205,19 +204,8 @@ def _sweep(board: Path, desk: Desk) -> None:
             path.unlink(missing_ok=True)
 
 
-@contextlib.contextmanager
-def _alone(board: Path) -> Iterator[bool]:
-    """Whether this is the only intake of the board."""
-    held = portalocker.Lock(board / ".intake", "ab", timeout=0, flags=portalocker.LOCK_EX | portalocker.LOCK_NB)
-    try:
-        held.acquire()
-    except portalocker.exceptions.LockException:
-        yield False
-        return
-    try:
-        yield True
-    finally:
-        held.release()
+class _Elsewhere(Exception):
+    """Another process is at work; it takes up what is there."""
 
 
 def main(arguments: Sequence[str]) -> int:

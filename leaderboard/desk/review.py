@@ -6,15 +6,12 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-import portalocker
-
 from bench.records import Cell, UsageError
-from leaderboard import snapshot
+from leaderboard import locking, snapshot
 from leaderboard.board import Board, Result
 from leaderboard.collect import CellKey, Contribution, collect, key
 from leaderboard.desk import uploads
@@ -290,18 +287,8 @@ def _unchanged(desk: Desk, found: Submission) -> Path:
     return path
 
 
-@contextlib.contextmanager
-def _deciding(board: Path) -> Iterator[None]:
+def _deciding(board: Path) -> contextlib.AbstractContextManager[None]:
     """One decision at a time: what is being published must not be withdrawn meanwhile."""
     if not board.is_dir():
         raise UsageError(f"no board in {board}; publish a run first")
-    flags = portalocker.LOCK_EX | portalocker.LOCK_NB
-    lock = portalocker.Lock(board / ".deciding", "ab", timeout=0, flags=flags)
-    try:
-        lock.acquire()
-    except portalocker.exceptions.LockException as error:
-        raise Busy("another submission is being decided on; try again in a moment") from error
-    try:
-        yield
-    finally:
-        lock.release()
+    return locking.held(board / ".deciding", Busy("another submission is being decided on; try again in a moment"))

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from bench.records import BenchError, Cell, Request, Response
 from bench.runfile import RunFile
-from leaderboard import copies
+from leaderboard import copies, locking
 from leaderboard.board import Board
 from leaderboard.collect import collect
 from leaderboard.desk import checking, intake, limits, review
@@ -330,8 +330,7 @@ def test_what_a_killed_intake_was_checking_is_checked_again(runs: list[Path], em
 def test_one_intake_works_at_a_time(runs: list[Path], empty: Path) -> None:
     with Desk.open(empty) as desk:
         send_file(desk, token_of(desk), runs[0])
-    with intake._alone(empty) as alone:
-        assert alone
+    with locking.held(empty / ".intake", AssertionError()):
         assert intake.work(empty) == 0
     assert intake.work(empty) == 1
     assert intake.work(empty) == 0
