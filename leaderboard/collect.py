@@ -19,7 +19,8 @@ from bench.energy import keeping
 from bench.energy.cells import check as check_windows
 from bench.prompting import rotation
 from bench.records import BenchError, Cell, UsageError
-from bench.runfile import Identity, RunFile, reading
+from bench.runfile import RunFile, reading
+from bench.runfile_records import Identity
 from bench.scoring import FIDELITY
 from bench.summary import ERRORS_ALLOWED, TOO_FEW_ITEMS, UNEVEN, UNREVIEWED, blind_to, pooled, reviewed
 from leaderboard import premiums

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -12,11 +14,17 @@ from bench.runfile import RunFile, RunFileError, reading
 from leaderboard.collect import run_id
 
 RUNS, TEMPORARY = "runs", ".writing-"
+_NAME = re.compile(r"([0-9a-f]{16})\.run\.db")
 
 
 def path_of(board: Path, run: str) -> Path:
     """Where the copy of the run with that id lies."""
     return board / RUNS / f"{run}.run.db"
+
+
+def there(board: Path) -> set[str]:
+    """The runs that the board has copies of; what else lies in the folder is none of its own."""
+    return {found[1] for path in (board / RUNS).glob("*") if (found := _NAME.fullmatch(path.name))}
 
 
 def keep(source: Path, run: str, board: Path) -> Path | None:
@@ -59,8 +67,8 @@ def _copied(opened: RunFile, temporary: Path) -> None:
         raise
 
 
-def remove(copies: list[Path]) -> None:
-    """Takes back the copies of a publish that failed."""
+def remove(copies: Iterable[Path]) -> None:
+    """Takes back copies: of a publish that failed, or that no snapshot names."""
     for copy in copies:
         with suppress(OSError):
             copy.unlink(missing_ok=True)

@@ -11,35 +11,40 @@ import errno
 import os
 import re
 import sqlite3
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from bench.cards.facts import Facts
 from bench.premium.records import Premiums
 from bench.records import BenchError, UsageError
-from bench.runfile import Identity
-from leaderboard import copies, digest, history, locking, store
+from bench.runfile_records import Identity
+from leaderboard import copies, digest, history, locking, reading, schema, slugs, writing
 from leaderboard import premiums as tokens
 from leaderboard.collect import CellKey, Contribution, Withheld, collect
 from leaderboard.copies import sync
 from leaderboard.merging import Older, Stamps, block_of
 from leaderboard.records import Badge, Published
-from leaderboard.store import Content, Entry, Kept, Written
+from leaderboard.writing import Content, Entry, Kept, Written
 
 SNAPSHOTS, CURRENT = "snapshots", "current"
-_HASH = re.compile(f"[0-9a-f]{{{store.HASH_LENGTH}}}")
+_HASH = re.compile(f"[0-9a-f]{{{digest.LENGTH}}}")
 _TEMPORARY = copies.TEMPORARY
+_RUNS = "SELECT json_extract(each.value, '$.id') FROM models, json_each(models.runs) AS each"
 
 
 @dataclass(frozen=True, slots=True)
 class PublishedModel:
-    """What a publish put on the board for one model. `dropped` results of its former self have no successor."""
+    """What a publish put on the board for one model. `dropped` results of its former self have no successor.
+
+    A result is a value in a task's headline metric, for one language; `cells` counts the other metrics' values too.
+    """
 
     model: str
     slug: str
     revision: str
+    results: int
     cells: int
     languages: int
     replaced: bool
@@ -50,6 +55,7 @@ class PublishedModel:
 class Info:
     """What a publish did. `changed` is False where the board already was what the runs make it.
 
+    `results` counts those of the whole board as `PublishedModel` does, `cells` all of its cells, without a value too.
     `premiums` are the addresses of the tokenizers whose premiums came with it.
     """
 
@@ -59,6 +65,7 @@ class Info:
     published: tuple[PublishedModel, ...]
     withheld: tuple[Withheld, ...]
     models: int
+    results: int
     cells: int
     premiums: tuple[str, ...] = ()
 
@@ -67,15 +74,21 @@ class BoardError(BenchError):
     """The board cannot be written or read. The message is one line and names the folder."""
 
 
-def publish(runs: Sequence[Path], board: Path, premiums: Sequence[Path] = (), badge: Badge = "self_reported") -> Info:
+def publish(
+    runs: Sequence[Path],
+    board: Path,
+    premiums: Sequence[Path] = (),
+    badge: Badge | Mapping[str, Badge] = "self_reported",
+) -> Info:
     """Adds the runs to the board and makes the result current; a model that is there already is replaced.
 
     `premiums` are files of tokenizer premiums, as `tokens` writes them; run files may hold some too. `badge` says how
-    far these results were checked. Raises `BenchError`: one line, and the board goes on showing what it did.
+    far these results were checked, all of them or each run by its id (`self_reported` where it has none there). Raises
+    `BenchError`: one line, and the board goes on showing what it did.
     """
     if not runs and not premiums:
         raise UsageError("no run to publish; name one or more run files")
-    contributions = [collect(path, badge) for path in {path.resolve(): path for path in runs}.values()]
+    contributions = [_collected(path, badge) for path in {path.resolve(): path for path in runs}.values()]
     handed_in = [tokens.of_file(path) for path in {path.resolve(): path for path in premiums}.values()]
     counted = tokens.together([*(one for each in contributions for one in each.premiums), *handed_in])
     fresh = _entries(contributions)
@@ -85,6 +98,12 @@ def publish(runs: Sequence[Path], board: Path, premiums: Sequence[Path] = (), ba
             return _publish(contributions, fresh, counted, board)
     except (OSError, sqlite3.Error) as error:
         raise BoardError(_explain(board, error)) from error
+
+
+def _collected(path: Path, badge: Badge | Mapping[str, Badge]) -> Contribution:
+    found = collect(path)
+    worn = badge if isinstance(badge, str) else badge.get(found.facts.id, "self_reported")
+    return replace(found, facts=replace(found.facts, badge=worn))
 
 
 def _publish(
@@ -98,11 +117,11 @@ def _publish(
     _mend_history(board, before)
     with contextlib.ExitStack() as opened:
         older = Older(opened.enter_context(contextlib.closing(connect(board, before))) if before else None)
-        with _named(board, before), store.undamaged():
+        with _named(board, before), reading.undamaged():
             content, kept = _merged(older, contributions, fresh, counted)
             if older.connection is not None and digest.of_database(older.connection) != before:
                 # Merged, its numbers would go on under a new name that vouches for them.
-                raise store.Damaged("holds another content than its name says")
+                raise reading.Damaged("holds another content than its name says")
         copied: list[Path] = []
         undo = opened.enter_context(contextlib.ExitStack())
         undo.callback(_take_back, board, before, copied)
@@ -118,6 +137,9 @@ def _publish(
                 model=identity.model,
                 slug=model.slug,
                 revision=identity.revision,
+                results=sum(
+                    each.cell.value is not None and each.cell.headline for each in fresh[identity].cells.values()
+                ),
                 cells=sum(each.cell.value is not None for each in fresh[identity].cells.values()),
                 languages=len(
                     {each.cell.language for each in fresh[identity].cells.values() if each.cell.value is not None}
@@ -130,7 +152,7 @@ def _publish(
         )
     if written.name != before:
         _record(board, before, written, published)
-    made = store.tokenizers(content.premiums)
+    made = slugs.of_tokenizers(content.premiums)
     return Info(
         snapshot=written.name,
         path=snapshot_path(board, written.name),
@@ -138,6 +160,7 @@ def _publish(
         published=published,
         withheld=tuple(one for each in contributions for one in each.withheld),
         models=len(written.models),
+        results=written.results,
         cells=written.cells,
         premiums=tuple(sorted({one.shown_as or one.slug for key, one in made.items() if key in counted})),
     )
@@ -166,22 +189,28 @@ def _mend_history(board: Path, before: str) -> None:
     new = _listed(board, before)
     changed = tuple(sorted(slug for slug, facts in new.items() if old.get(slug) != facts))
     cells = sum(facts[1] for facts in new.values())
-    history.append(board, history.Entry(at, before, last, changed, cells))
+    history.append(board, history.Entry(at, before, last, changed, cells, _results(board, before)))
 
 
 def _listed(board: Path, name: str) -> dict[str, tuple[str, int, str, str]]:
     """The models of a snapshot: address -> digest, number of cells, runs and facts."""
-    with contextlib.closing(connect(board, name)) as connection, _named(board, name), store.undamaged():
+    with contextlib.closing(connect(board, name)) as connection, _named(board, name), reading.undamaged():
         found = connection.execute("SELECT slug, digest, cells, runs, facts FROM models").fetchall()
     return {slug: (digest_, cells, runs, facts) for slug, digest_, cells, runs, facts in found}
+
+
+def _results(board: Path, name: str) -> int:
+    """How many results a snapshot has."""
+    with contextlib.closing(connect(board, name)) as connection, _named(board, name), reading.undamaged():
+        asked = "SELECT count(*) FROM results WHERE headline AND value IS NOT NULL"
+        return int(connection.execute(asked).fetchone()[0])
 
 
 def _record(board: Path, before: str, written: Written, published: Sequence[PublishedModel]) -> None:
     at = datetime.now(UTC).isoformat(timespec="seconds")
     try:
-        history.append(
-            board, history.Entry(at, written.name, before, tuple(each.slug for each in published), written.cells)
-        )
+        models = tuple(each.slug for each in published)
+        history.append(board, history.Entry(at, written.name, before, models, written.cells, written.results))
     except OSError as error:
         raise BoardError(
             f"{written.name} is current, but {board / history.HISTORY} could not take it down: {error.strerror}; "
@@ -224,7 +253,7 @@ def _merged(
     used = remaining | {block_of(key) for entry in fresh.values() for key in entry.cells}
     stamps = Stamps(older, remaining, [(str(each.path), each.stamps) for each in contributions], used)
     told = {(place.task, place.version) for place in used}
-    before = store.read_premiums(older.connection) if older.connection is not None else {}
+    before = reading.read_premiums(older.connection) if older.connection is not None else {}
     content = Content(
         fresh, {name: task for name, task in tasks.items() if name in told}, stamps, tokens.merged(before, counted)
     )
@@ -274,9 +303,9 @@ def connect(board: Path, name: str) -> sqlite3.Connection:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
     except sqlite3.Error as error:
         raise BoardError(f"cannot open the snapshot {path}: {error}; {_way_out(board)}") from error
-    if application != store.APPLICATION_ID or version != store.FORMAT:
+    if application != schema.APPLICATION_ID or version != schema.FORMAT:
         connection.close()
-        raise BoardError(f"{path} is no snapshot of format {store.FORMAT}; publish the runs to a new board")
+        raise BoardError(f"{path} is no snapshot of format {schema.FORMAT}; publish the runs to a new board")
     return connection
 
 
@@ -285,7 +314,7 @@ def _named(board: Path, name: str) -> Iterator[None]:
     """One line for a snapshot that is damaged, with a way to go on."""
     try:
         yield
-    except store.Damaged as error:
+    except reading.Damaged as error:
         raise BoardError(f"the snapshot {snapshot_path(board, name)} {error}; {_way_out(board)}") from error
 
 
@@ -294,7 +323,7 @@ def write(content: Content, kept: Kept | None, board: Path, before: str) -> Writ
     temporary = board / SNAPSHOTS / f"{_TEMPORARY}{os.getpid()}"
     try:
         with _named(board, before):
-            written = store.write(content, temporary, kept)
+            written = writing.write(content, temporary, kept)
         if written.name != before:
             path = snapshot_path(board, written.name)
             sync(temporary)
@@ -327,6 +356,26 @@ def _sweep(board: Path) -> None:
     for folder in (board, board / SNAPSHOTS, board / copies.RUNS):
         for left in folder.glob(f"{_TEMPORARY}*"):
             left.unlink(missing_ok=True)
+    _sweep_copies(board)
+
+
+def _sweep_copies(board: Path) -> None:
+    """Removes the copies of runs that no snapshot names: their publish was killed, or their snapshot is gone.
+
+    Where a snapshot does not read, nobody knows what it names, and no copy goes.
+    """
+    orphans = copies.there(board)
+    newest_first = sorted((board / SNAPSHOTS).glob("*.db"), key=lambda path: path.stat().st_mtime, reverse=True)
+    for name in (path.stem for path in newest_first if is_name(path.stem)):
+        if not orphans:
+            return
+        try:
+            with contextlib.closing(connect(board, name)) as connection, reading.undamaged():
+                named = connection.execute(_RUNS)
+                orphans -= {run for (run,) in named}
+        except (BoardError, reading.Damaged):
+            return
+    copies.remove(copies.path_of(board, run) for run in orphans)
 
 
 def _locked(board: Path) -> contextlib.AbstractContextManager[None]:

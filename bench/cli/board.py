@@ -18,8 +18,12 @@ from bench.cli import board_site
 from bench.records import BenchError
 
 if TYPE_CHECKING:
+    from leaderboard.desk.outlook import Outlook
     from leaderboard.desk.records import Event, Submission
     from leaderboard.invalidations import Invalidation
+
+SHOWN = 10
+"""So many cells are listed; the rest are counted."""
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -143,18 +147,32 @@ def list_submissions(state: str | None, limit: int, before: str | None, board: P
 @click.argument("id")
 @shown
 def show_submission(id: str, board: Path, as_json: bool) -> None:
-    """Shows one submission and what became of it."""
+    """Shows one submission, what became of it, and what accepting it would replace."""
+    from leaderboard.desk.review import foreseen
     from leaderboard.desk.store import Desk
 
     with Desk.open(board) as desk:
         found, events = desk.submission(id), desk.events(id, limit=1000)
+        outlook, unknown = None, ""
+        try:
+            outlook = foreseen(board, desk, found)
+        except BenchError as error:  # its history can be read all the same
+            unknown = f"what accepting it would replace is not known: {error}"
     if as_json:
-        _print_json({**asdict(found), "events": [asdict(event) for event in reversed(events)]})
+        told = {"events": [asdict(event) for event in reversed(events)], "outlook": outlook and asdict(outlook)}
+        _print_json({**asdict(found), **told, **({"unknown": unknown} if unknown else {})})
         return
     for field, value in asdict(found).items():
-        click.echo(f"{field.replace('_', ' '):14}{'-' if value is None or value == '' else value}")
+        name = "results" if field == "cells" else field.replace("_", " ")
+        click.echo(f"{name:14}{'-' if value is None or value == '' else value}")
     click.echo()
     _print_events(events[::-1])
+    if outlook is not None or unknown:
+        click.echo()
+        if outlook is None:
+            click.echo(unknown)
+        else:
+            _print_outlook(outlook)
 
 
 @review.command()
@@ -279,6 +297,31 @@ def work(data: Path | None, board: Path, as_json: bool) -> None:
     _said({"checked": count}, f"{count:,} submission{'s' * (count != 1)} checked", as_json=as_json)
 
 
+def _print_outlook(outlook: Outlook) -> None:
+    """What accepting a submission would do, and whether it takes --replace."""
+    from bench.cli.tables import print_table
+
+    if not outlook.replaces:
+        click.echo(f"accepting it as {outlook.badge} replaces nothing")
+        return
+    click.echo(f"accepting it as {outlook.badge} replaces")
+    rows = [
+        (each.run, each.sender or "published here", each.badge, f"{each.cells:,}", f"{each.items:,}", each.date[:10])
+        for each in outlook.replaces
+    ]
+    columns = dict.fromkeys(("run", "from", "badge"), False) | {"cells": True, "items": True, "date": False}
+    print_table(columns, rows)
+    fewer = [
+        f"{each.before:,} -> {each.after:,} items in {each.cell}" for one in outlook.replaces for each in one.fewer
+    ]
+    for title, places in (("fewer items", fewer), ("dropped", outlook.dropped)):
+        for told in places[:SHOWN]:
+            click.echo(f"{title}: {told}")
+        if len(places) > SHOWN:
+            click.echo(f"{title}: {len(places) - SHOWN:,} more; --json lists them")
+    click.echo(f"it would {outlook.why}: that takes --replace" if outlook.why else "that takes no --replace")
+
+
 def _print_events(events: Sequence[Event]) -> None:
     rows = [
         (f"{each.number:,}", each.at, each.submission, each.state, each.reason or "-", each.actor, each.detail or "-")
@@ -303,7 +346,8 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[str]], none: str) -> 
     from bench.cli.tables import print_table
 
     if rows:
-        print_table({column: column in ("number", "attempt") for column in columns}, rows)
+        # Split where it is too wide: whoever decides has to copy the first column, and to read the others.
+        print_table({column: column in ("number", "attempt") for column in columns}, rows, repeat=1)
     else:
         click.echo(none)
 

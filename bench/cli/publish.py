@@ -17,6 +17,7 @@ from bench.cli.declarations import add_declarations, declarations
 from bench.records import BenchError, UsageError
 
 if TYPE_CHECKING:
+    from leaderboard.records import Badge
     from leaderboard.snapshot import Info, PublishedModel
 
 board_option = click.option(
@@ -27,6 +28,14 @@ board_option = click.option(
 @click.command()
 @click.argument("files_made", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN|PREMIUMS...")
 @board_option
+@click.option(
+    "--rescore",
+    is_flag=True,
+    help="Check the runs as a board checks what it is sent, from plan to scores; what passes is marked re-scored.",
+)
+@click.option(
+    "--data", metavar="DIR", type=click.Path(path_type=Path), help="With --rescore: the data; also BENCH_DATA."
+)
 @click.option("--to", metavar="URL", help="Send the runs to the board at this address instead.")
 @click.option(
     "--token-file",
@@ -40,6 +49,8 @@ board_option = click.option(
 def publish(
     files_made: tuple[Path, ...],
     board: Path,
+    rescore: bool,
+    data: Path | None,
     to: str | None,
     token_file: Path | None,
     wait: bool,
@@ -49,12 +60,16 @@ def publish(
     """Makes a snapshot of runs for the leaderboard, and makes it current; or sends them to a board elsewhere.
 
     Models that are on the board already stay; one that is published again is replaced. Files of tokenizer premiums,
-    FILE.premium.json as `tokens --output` writes them, are published beside runs or alone. What is sent with --to URL
-    is checked and scored anew there, and a moderator decides; the command lines of the run stay here.
+    FILE.premium.json as `tokens --output` writes them, are published beside runs or alone. With --rescore the answers
+    are scored anew from the data here; where these are lacking a run stays self-reported, and nothing is published
+    where one does not pass. What is sent with --to URL is checked and scored anew there, and a moderator decides; the
+    command lines of the run stay here.
     """
     from bench.premium.files import SUFFIX
     from leaderboard.snapshot import publish as make
 
+    if rescore and files:
+        raise UsageError("--rescore knows the program's tasks alone; publish runs of your own tasks without it")
     add_declarations(files)
     premiums = [path for path in files_made if path.name.endswith(SUFFIX)]
     if to is not None:
@@ -62,16 +77,35 @@ def publish(
 
         if premiums:
             raise UsageError(f"{premiums[0]} is no run: a board elsewhere takes run files, which hold their premiums")
+        if rescore:
+            raise UsageError("--to sends the runs to a board that scores them anew itself; leave --rescore out")
         return int(not submit(list(files_made), to, token_file, wait=wait, as_json=as_json, say=click.echo))
     if token_file is not None or wait:
         raise UsageError("--token-file and --wait go with --to URL")
-    info = make([path for path in files_made if path not in premiums], board, premiums)
+    if data is not None and not rescore:
+        raise UsageError("--data goes with --rescore")
+    runs = [path for path in files_made if path not in premiums]
+    badges = _rescored(runs, data) if rescore else {}
+    info = make(runs, board, premiums, badges)
     if as_json:
-        json.dump({**asdict(info), "path": str(info.path)}, sys.stdout, ensure_ascii=False)
+        told = {**asdict(info), "path": str(info.path), **({"badges": badges} if rescore else {})}
+        json.dump(told, sys.stdout, ensure_ascii=False)
         sys.stdout.write("\n")
     else:
         _report(info, board)
     return 0
+
+
+def _rescored(runs: list[Path], data: Path | None) -> dict[str, Badge]:
+    """The badge of each run by its id, with a line for each that could not be scored anew. Raises `BenchError`."""
+    from bench.cli.progress import plain, watch
+    from leaderboard.desk.vetting import vetted
+
+    found = vetted(runs, data, watch)
+    for path, verdict in found.items():
+        if verdict.detail:
+            click.echo(f"{path}: {plain(verdict.detail)}", err=True)
+    return {verdict.run: verdict.badge for verdict in found.values()}
 
 
 def _what_became(model: PublishedModel) -> str:
@@ -90,13 +124,15 @@ def _report(info: Info, board: Path) -> None:
             model.model,
             f"/models/{model.slug}",
             _what_became(model),
-            f"{model.cells:,}",
+            f"{model.results:,}",
+            f"{model.cells - model.results:,}",
             f"{model.languages:,}",
         )
         for model in info.published
     ]
     if rows:
-        print_table({"model": False, "address": False, "": False, "results": True, "languages": True}, rows)
+        columns = {"model": False, "address": False, "": False, "results": True, "other metrics": True}
+        print_table({**columns, "languages": True}, rows)
     for address in info.premiums:
         click.echo(f"tokenizer premiums: /tokens/{address}")
     left_out: dict[tuple[str, str], dict[str, None]] = {}
@@ -108,8 +144,8 @@ def _report(info: Info, board: Path) -> None:
         click.echo(f"withheld: {model} {task}, too many errors: {', '.join(list(places)[:3])}{more}")
     done = "is current" if info.changed else "was current already"
     models = f"{info.models:,} model{'s' * (info.models != 1)}"
-    cells = f"{info.cells:,} cell{'s' * (info.cells != 1)}"
-    click.echo(f"\nsnapshot {info.snapshot} {done}: {models}, {cells}, {info.path}")
+    results = f"{info.results:,} result{'s' * (info.results != 1)}"
+    click.echo(f"\nsnapshot {info.snapshot} {done}: {models}, {results}, {info.path}")
     click.echo(f"`python -m bench serve --board {board}` shows it")
 
 

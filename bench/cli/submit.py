@@ -283,7 +283,12 @@ def _closed(path: Path) -> Iterator[tuple[IO[bytes], int, bool]]:
         size = copy.stat().st_size
         packed = Path(name) / "packed"
         if size >= WORTH:
-            with copy.open("rb") as source, packed.open("wb") as target, gzip.open(target, "wb", 5) as file:
+            # Without a name and a time in it the same run makes the same bytes, by which a board knows it again.
+            with (
+                copy.open("rb") as source,
+                packed.open("wb") as target,
+                gzip.GzipFile("", "wb", 5, target, mtime=0) as file,
+            ):
                 shutil.copyfileobj(source, file, _PIECE)
         small = packed.stat().st_size if size >= WORTH else size
         chosen, length = (packed, small) if size / MOST_PACKED <= small < 0.9 * size else (copy, size)

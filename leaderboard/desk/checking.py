@@ -10,25 +10,25 @@ import errno
 import os
 import sys
 import unicodedata
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 import msgspec
 
 from bench.records import BenchError
 from bench.runfile import UNREADABLE, RunFile, reading
-from leaderboard.collect import Contribution, collect
-from leaderboard.desk import duplicates, limits, rescoring, structure
+from leaderboard.collect import Contribution, collect, run_id
+from leaderboard.desk import duplicates, known, limits, rescoring, structure
 from leaderboard.desk.limits import Limits
 from leaderboard.desk.records import line
 from leaderboard.desk.structure import Refused
+from leaderboard.desk.verdicts import COPY, FINGERPRINT, HELD, LIMITS, RUN, UPLOAD, VERDICT, Held, Verdict
 from leaderboard.records import Badge
 from leaderboard.wording import plain
 from tasks import DataError
 
-UPLOAD, VERDICT, FINGERPRINT, LIMITS = "upload", "verdict.json", "fingerprint.json", "limits.json"
-RUN, COPY = "upload.run.db", "rescored.run.db"
 LONGEST_NAME = 200
 """Of a model, in characters."""
 SYSTEM = {
@@ -40,25 +40,13 @@ SYSTEM = {
 """What the system refuses -> the reason code."""
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What the check found. With a `reason` the upload is rejected; else the rest says what it holds."""
+def check(folder: Path, data: Path | None, most: Limits, held: Mapping[str, Held] = MappingProxyType({})) -> Verdict:
+    """Checks the upload in a folder, which is the working directory, and leaves its fingerprint beside it.
 
-    reason: str
-    detail: str
-    model: str = ""
-    revision: str = ""
-    run: str = ""
-    badge: Badge = "self_reported"
-    cells: int = 0
-    languages: int = 0
-    tasks: int = 0
-
-
-def check(folder: Path, data: Path | None, most: Limits) -> Verdict:
-    """Checks the upload in a folder, which is the working directory, and leaves its fingerprint beside it."""
+    `held` says what has a run already: its plan and its answers need not be looked at again.
+    """
     try:
-        return _check(folder, data, most)
+        return _check(folder, data, most, held)
     except (BenchError, DataError, MemoryError, OSError, *UNREADABLE) as error:
         reason, detail = _explained(error)
         told = detail.replace(f"{folder}{os.sep}", "")  # a sender learns nothing of this machine
@@ -70,7 +58,9 @@ def _explained(error: Exception) -> tuple[str, str]:
     match error:
         case Refused():
             return error.reason, str(error)
-        case BenchError() | DataError():
+        case DataError():  # which the board's own data may be the cause of
+            return "wrong_data", str(error)
+        case BenchError():
             # What scoring again would mend are numbers that do not follow from the scores.
             return "forged_scores" if "mends it" in str(error) else "wrong_structure", str(error)
         case MemoryError():
@@ -81,7 +71,7 @@ def _explained(error: Exception) -> tuple[str, str]:
             return "bad_file", f"the file does not read as a run file ({error})"
 
 
-def _check(folder: Path, data: Path | None, most: Limits) -> Verdict:
+def _check(folder: Path, data: Path | None, most: Limits, held: Mapping[str, Held]) -> Verdict:
     upload, path = folder / UPLOAD, Path(RUN)  # what is said of the run names it without the folder
     if not upload.is_symlink() and upload.is_file() and structure.packing(upload) == "gzip":
         structure.unpack(upload, path, most)
@@ -89,9 +79,17 @@ def _check(folder: Path, data: Path | None, most: Limits) -> Verdict:
         os.link(upload, path, follow_symlinks=False)
     structure.check(path, most)
     with RunFile.read(path) as run, reading(path):
-        _check_name(run.identity().model)
+        model = run.identity().model
+        _check_name(model)
         rescoring.check_data(run)
+        # At its best, for only the plan says which badge it would get, and making that again takes long.
+        seen = known.same_run(held, Verdict("", "", model, run=run_id(run), badge=known.CHECKED))
+        if seen.reason:
+            return seen
         plan = rescoring.check_plan(run)
+        seen = known.same_run(held, replace(seen, badge=_badge(plan)))
+        if seen.reason:
+            return seen
     contribution = collect(path)
     if plan.places:
         rescoring.rescore(path, Path(COPY), plan, data)
@@ -108,18 +106,23 @@ def _check_name(model: object) -> None:
 
 def _found(contribution: Contribution, plan: rescoring.Plan) -> Verdict:
     valued = [each.cell for each in contribution.cells.values() if each.cell.value is not None]
-    whole = bool(plan.places) and not plan.missing
+    badge = _badge(plan)
     return Verdict(
         reason="",
-        detail="" if whole else _not_rescored(plan),
+        detail="" if badge == known.CHECKED else _not_rescored(plan),
         model=contribution.identity.model,
         revision=line(contribution.identity.revision, LONGEST_NAME),
         run=contribution.facts.id,
-        badge="re_scored" if whole else "self_reported",
-        cells=len(valued),
+        badge=badge,
+        cells=sum(cell.headline for cell in valued),
         languages=len({cell.language for cell in valued}),
         tasks=len({cell.task for cell in valued}),
     )
+
+
+def _badge(plan: rescoring.Plan) -> Badge:
+    """What a run gets whose places can be scored anew, all or some."""
+    return known.CHECKED if plan.places and not plan.missing else "self_reported"
 
 
 def _not_rescored(plan: rescoring.Plan) -> str:
@@ -135,9 +138,10 @@ def main(arguments: Sequence[str]) -> int:
     chosen = parser.parse_args(arguments)
     folder = Path.cwd()
     most = msgspec.json.decode((folder / LIMITS).read_bytes(), type=Limits)
+    held = msgspec.json.decode((folder / HELD).read_bytes(), type=dict[str, Held])
     limits.impose(most)
     try:
-        found = check(folder, chosen.data, most)
+        found = check(folder, chosen.data, most, held)
         (folder / VERDICT).write_bytes(msgspec.json.encode(replace(found, detail=line(found.detail))))
     except MemoryError:  # so little is left that not even a finding could be written
         return limits.OUT_OF_MEMORY

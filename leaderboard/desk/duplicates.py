@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 
 from bench.aggregate import Way
-from leaderboard import arrays, snapshot, store
+from leaderboard import arrays, reading, snapshot
 from leaderboard.collect import CellKey, Contribution
 from leaderboard.records import Scored
 
@@ -81,12 +81,12 @@ def like(found: Fingerprint, others: Iterable[tuple[str, Fingerprint]]) -> str:
 def published(found: Fingerprint, board: Path) -> str:
     """The slug of a model of the current snapshot that has the same scores under another name; else "".
 
-    Raises `BoardError`, and `store.Damaged` where the snapshot does not read.
+    Raises `BoardError`, and `reading.Damaged` where the snapshot does not read.
     """
     name = snapshot.current(board)
     if not name:
         return ""
-    with contextlib.closing(snapshot.connect(board, name)) as connection, store.undamaged():
+    with contextlib.closing(snapshot.connect(board, name)) as connection, reading.undamaged():
         known = connection.execute("SELECT id, slug, name FROM models ORDER BY id").fetchall()
         candidates = {row["id"]: row for row in known if not _exempt(found, row["name"])}
         shared = _same_values(connection, found, candidates.keys())
@@ -135,7 +135,7 @@ def _stored(connection: sqlite3.Connection, model: int, keys: Iterable[str]) -> 
     """The digest of a published model's scores in each of these cells; "" where the snapshot has none of them."""
     named = sorted((_way(_key(each)), each) for each in keys)
     for way, group in groupby(named, key=lambda pair: pair[0]):  # a way's languages are read together
-        there = store.scores(connection, model, way)
+        there = reading.scores(connection, model, way)
         for _, each in group:
             scored = there.get(_key(each)[2:4])
             yield each, _scores(0.0, scored).digest if scored is not None else ""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from werkzeug.exceptions import ClientDisconnected
 from werkzeug.sansio.multipart import Data, Epilogue, Event, Field, File, MultipartDecoder, NeedData
 
 PIECE = 64 << 10
@@ -89,10 +90,17 @@ def _events(stream: IO[bytes], boundary: str) -> Iterator[Event]:
         raise BadForm("the body is no whole form") from error
 
 
-def pieces(stream: IO[bytes]) -> Iterator[bytes]:
-    """A body that is the file itself."""
+def pieces(stream: IO[bytes], size: int | None = None) -> Iterator[bytes]:
+    """A body that is the file itself. Raises `ClientDisconnected` where it ends before the size that was announced.
+
+    Not every server says so: under gunicorn the body of a client that went away merely ends.
+    """
+    read = 0
     while piece := stream.read(PIECE):
+        read += len(piece)
         yield piece
+    if size is not None and read < size:
+        raise ClientDisconnected
 
 
 @contextlib.contextmanager

@@ -19,10 +19,10 @@ from flask.sessions import SecureCookieSessionInterface
 from flask_babel import gettext as _
 from flask_limiter import Limiter
 from flask_wtf.csrf import validate_csrf
-from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from bench.records import UsageError
+from leaderboard.problems import Refused
 
 SECRET, PROXIES = "BOARD_SECRET", "BOARD_PROXIES"
 SECRET_FILE = "secret"  # noqa: S105 - the name of a file
@@ -31,20 +31,6 @@ COOKIE = "board_form"
 FIELD = "csrf_token"
 
 _SALT = secrets.token_bytes(16)
-
-
-class Refused(HTTPException):
-    """A request that is not done, and why, in one line; `retry_after` in seconds where waiting helps."""
-
-    def __init__(self, code: int, message: str, retry_after: int | None = None) -> None:
-        super().__init__(message)
-        self.code = code
-        self.retry_after = retry_after
-
-    def headers(self) -> dict[str, str]:
-        """What the answer says besides."""
-        made = {} if self.retry_after is None else {"Retry-After": str(max(1, self.retry_after))}
-        return made | ({"WWW-Authenticate": "Bearer"} if self.code == 401 else {})
 
 
 class _Sessions(SecureCookieSessionInterface):

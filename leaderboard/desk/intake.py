@@ -7,41 +7,27 @@ one ends at once, and the first looks again before it ends.
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
-import stat
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import get_args
 
 import msgspec
 
-from bench.records import BenchError, UsageError
-from leaderboard import locking, store
-from leaderboard.desk import duplicates, limits, review, structure
-from leaderboard.desk.checking import FINGERPRINT, LIMITS, RUN, UPLOAD, VERDICT, Verdict
+from bench.records import BenchError
+from leaderboard import locking, reading
+from leaderboard.desk import duplicates, known, review, structure, vetting
 from leaderboard.desk.limits import DEFAULT, Limits
 from leaderboard.desk.records import DeskError, Submission
 from leaderboard.desk.store import Desk
-from leaderboard.records import Badge
-from tasks import lock
+from leaderboard.desk.verdicts import FINGERPRINT, RUN, Verdict
 
 ACTOR = "intake"
 FINGERPRINTS = "fingerprints"
 """Of the runs that wait, so that one is found that was sent under two names."""
-BADGES: tuple[Badge, ...] = get_args(Badge)
-"""From the lowest to the highest."""
 _WORK = ".checking-"
-_LARGEST_VERDICT = 64 << 10
-ENDS = {
-    "timeout": ("check_timeout", "checking the file took longer than it may"),
-    "memory": ("check_memory", "checking the file took more memory than it may"),
-    "crash": ("bad_file", "the file is damaged: reading it broke off"),
-    "done": ("bad_file", "the file could not be read as a run file"),
-}
-"""How a check without a verdict ended -> reason and detail."""
 
 
 def work(board: Path, data: Path | None = None, most: Limits = DEFAULT) -> int:
@@ -50,10 +36,7 @@ def work(board: Path, data: Path | None = None, most: Limits = DEFAULT) -> int:
     `data` is the mirror of the datasets, that of BENCH_DATA unless told. Raises `BenchError` where the board cannot be
     read or written; what was being checked is checked again the next time.
     """
-    named = data or (Path(os.environ[lock.ENVIRONMENT]) if os.environ.get(lock.ENVIRONMENT) else None)
-    if named is not None and not named.is_dir():
-        raise UsageError(f"data folder {named} does not exist; name one that holds a folder per dataset")
-    mirror = named.resolve() if named is not None else None
+    mirror = vetting.mirror(data)
     done = 0
     review.finish(board)
     while _waiting(board):
@@ -78,14 +61,15 @@ def _work(board: Path, data: Path | None, most: Limits) -> int:
         desk.recover()
         _sweep(board, desk)
         failed: BenchError | None = None
-        while (submission := desk.next()) is not None:
+        while (submission := desk.next(known.by())) is not None:
             try:
                 _handle(board, desk, submission, data, most)
             except DeskError:  # what stands in the way of one stands in that of all
                 raise
-            except (BenchError, msgspec.MsgspecError) as error:
+            except (BenchError, msgspec.MsgspecError, OSError) as error:
                 # It stays `checking`, so the next pass takes it up again.
-                failed = failed or BenchError(f"submission {submission.id} is not checked yet: {error}")
+                why = error.strerror if isinstance(error, OSError) else error
+                failed = failed or BenchError(f"submission {submission.id} is not checked yet: {why}")
                 continue
             done += 1
     if failed is not None:
@@ -96,78 +80,32 @@ def _work(board: Path, data: Path | None, most: Limits) -> int:
 def _handle(board: Path, desk: Desk, submission: Submission, data: Path | None, most: Limits) -> None:
     with tempfile.TemporaryDirectory(prefix=_WORK, dir=board) as name:
         folder = Path(name)
-        verdict = _checked(folder, desk.upload_path(submission.id), data, most)
-        same = _same_run(board, desk, submission, verdict)
+        verdict = known.same_file(board, desk, submission)
+        if verdict is None:
+            checked = vetting.vet(
+                folder, desk.upload_path(submission.id), data, most, known.held(board, desk, submission)
+            )
+            # Meanwhile the board or the desk may have got the same.
+            verdict = known.same_run(known.held(board, desk, submission), checked)
         if verdict.reason:
             desk.move(submission.id, "rejected", verdict.reason, verdict.detail, actor=ACTOR, **_facts(verdict))
-        elif same:
-            detail = f"the board has this very run already: {same}"
-            facts = {**_facts(verdict), "duplicate_of": same}
-            desk.move(submission.id, "rejected", "duplicate", detail, actor=ACTOR, **facts)
         else:
             twin = _twin(board, desk, submission, folder)
             _keep(board, desk, submission, folder)
             told = f"its scores are those of {twin}" if twin else ""
             detail = "; ".join(filter(None, [told, verdict.detail]))
-            facts = {**_facts(verdict), **({"duplicate_of": twin} if twin else {})}
+            facts = _facts(replace(verdict, duplicate_of=twin))
             desk.move(submission.id, "waiting", "", detail, actor=ACTOR, **facts)
 
 
 def _facts(verdict: Verdict) -> dict[str, str | int]:
-    if not verdict.model:
-        return {}
-    return {
-        "model": verdict.model,
-        "revision": verdict.revision,
-        "run": verdict.run,
-        "badge": verdict.badge,
-        "cells": verdict.cells,
-        "languages": verdict.languages,
-        "tasks": verdict.tasks,
-    }
-
-
-def _checked(folder: Path, upload: Path, data: Path | None, most: Limits) -> Verdict:
-    """What a process of its own finds in the upload; what ends that process is a finding too."""
-    try:
-        if not stat.S_ISREG(upload.lstat().st_mode):
-            return Verdict("bad_file", "the upload is no regular file")
-    except FileNotFoundError:
-        return Verdict("bad_file", "the upload is no longer there; send it again")
-    _link(upload, folder / UPLOAD)
-    (folder / LIMITS).write_bytes(msgspec.json.encode(most))
-    command = [sys.executable, "-I", "-m", "leaderboard.desk.checking", *(["--data", str(data)] if data else [])]
-    ended = limits.run(command, most, folder, limits.environment(folder, data))
-    said = folder / VERDICT
-    if ended.end == "done" and ended.code == 0 and said.is_file() and said.stat().st_size <= _LARGEST_VERDICT:
-        try:
-            return msgspec.json.decode(said.read_bytes(), type=Verdict)
-        except msgspec.MsgspecError:
-            return Verdict(*ENDS["done"])
-    return Verdict(*ENDS[ended.end])
-
-
-def _link(path: Path, target: Path) -> None:
-    """The same file under another name; a copy where the file system has no links."""
-    try:
-        os.link(path, target, follow_symlinks=False)
-    except OSError:
-        shutil.copyfile(path, target, follow_symlinks=False)
-
-
-def _same_run(board: Path, desk: Desk, submission: Submission, verdict: Verdict) -> str:
-    """What has the same content: a submission that waits, or a run of the current snapshot; else "".
-
-    A run that the board has with a lower badge is no duplicate: its sender wants it checked.
-    """
-    if not verdict.run:
-        return ""
-    for other in desk.of_run(verdict.run):
-        if other.id != submission.id and other.state == "waiting":
-            return other.id
-    # The folder of copies also has runs that no longer count, and what a killed publish left.
-    worn = review.badge_of(board, verdict.run)
-    return verdict.run if worn and BADGES.index(worn) >= BADGES.index(verdict.badge) else ""
+    """What the desk keeps of a verdict; of what was not checked because the board has it, no more than what it is."""
+    names = {"model": verdict.model, "revision": verdict.revision, "run": verdict.run}
+    known_as = {"duplicate_of": verdict.duplicate_of} if verdict.duplicate_of else {}
+    if not verdict.model or (verdict.reason and verdict.duplicate_of):
+        return {**{name: value for name, value in names.items() if value}, **known_as}
+    counts = {"cells": verdict.cells, "languages": verdict.languages, "tasks": verdict.tasks}
+    return {**names, "badge": verdict.badge, **counts, **known_as}
 
 
 def _twin(board: Path, desk: Desk, submission: Submission, folder: Path) -> str:
@@ -175,7 +113,7 @@ def _twin(board: Path, desk: Desk, submission: Submission, folder: Path) -> str:
     found = duplicates.read(folder / FINGERPRINT)
     try:
         published = duplicates.published(found, board)
-    except store.Damaged as error:
+    except reading.Damaged as error:
         raise BenchError(f"the current snapshot of {board} {error}; publish all runs to a new board") from error
     states = desk.states()
     others = (

@@ -16,7 +16,8 @@ import platformdirs
 
 GIBIBYTE = 1 << 30
 
-End = Literal["done", "timeout", "memory", "crash"]
+End = Literal["done", "timeout", "memory", "crash", "stopped"]
+"""`stopped`: somebody ended it from outside, such as a machine that shuts down."""
 OUT_OF_MEMORY = 3
 """The exit code of a process that says so itself."""
 
@@ -118,5 +119,9 @@ def _end(code: int) -> End:
     if code >= 0:
         return "memory" if code == OUT_OF_MEMORY else "done"
     # Nothing here sends SIGKILL before the time is up: it is the system's word for no memory.
-    ends: dict[int, End] = {signal.SIGXCPU: "timeout", signal.SIGKILL: "memory"}
+    ends: dict[int, End] = {
+        signal.SIGXCPU: "timeout",
+        signal.SIGKILL: "memory",
+        **dict.fromkeys((signal.SIGTERM, signal.SIGINT, signal.SIGHUP), "stopped"),
+    }
     return ends.get(-code, "crash")

@@ -13,8 +13,7 @@ from pathlib import Path
 from flask_babel import lazy_gettext as _l
 
 from bench.records import UsageError
-from leaderboard import snapshot
-from leaderboard import store as snapshots
+from leaderboard import reading, snapshot
 from leaderboard.asking import Asked
 from leaderboard.board import Board
 from leaderboard.desk.records import STATES, DeskError, Event, Sent, State, Submission
@@ -122,7 +121,7 @@ def case(desk: Desk, id: str) -> Case | None:
 
 
 def _outcome(board: Path, found: Submission) -> Outcome | None:
-    with contextlib.suppress(snapshot.BoardError, snapshots.Damaged), snapshots.undamaged():
+    with contextlib.suppress(snapshot.BoardError, reading.Damaged), reading.undamaged():
         with Board.open(board, snapshot.current(board)) as shown:
             models = shown.models()
         own = [model.slug for model in models if any(run.id == found.run for run in model.runs)]

@@ -68,7 +68,7 @@ class Submission:
 
     `received` is a UTC time, `sender` the name on the token, `size` in bytes. `run` is the run's content id and
     `snapshot` the one that it came into. `attempt` counts this sender's submissions of that model, from 1, whatever
-    became of them. `cells`, `languages` and `tasks` count what it holds.
+    became of them. `cells`, the results in headline metrics, `languages` and `tasks` count what it holds.
     """
 
     id: str

@@ -24,7 +24,8 @@ from bench import prompting
 from bench.plan import draw, solved
 from bench.prompting import Asker, Asking
 from bench.records import Cell, Mode, Request
-from bench.runfile import Answer, Place, RunFile
+from bench.runfile import RunFile
+from bench.runfile_records import Answer, Place
 from leaderboard.collect import CellKey, key
 from leaderboard.desk.structure import Refused
 from tasks import DataError, Repository, Sample, Task, Variety, lock, prompts, store

@@ -12,10 +12,11 @@ from typing import Literal, get_args
 
 from bench.records import Cell, UsageError
 from leaderboard import locking, snapshot
-from leaderboard.board import Board, Result
-from leaderboard.collect import CellKey, Contribution, collect, key
+from leaderboard.board import Board
+from leaderboard.collect import CellKey, Contribution, collect
 from leaderboard.desk import uploads
 from leaderboard.desk.access import Token
+from leaderboard.desk.outlook import Outlook, outlook
 from leaderboard.desk.records import DECLINES, DeskError, Submission, line, name
 from leaderboard.desk.store import Desk
 from leaderboard.records import Badge
@@ -62,16 +63,10 @@ def accept(board: Path, id: str, moderator: str, badge: Badge | None = None, *, 
         found = _waiting(desk, id)
         path = _unchanged(desk, found)
         handed_in = collect(path)
-        lost = dropped(board, handed_in)
-        if lost and not replace:
-            raise UsageError(
-                f"submission {id} would drop {len(lost):,} results that {handed_in.identity.model} has on the board, "
-                f"{place(lost[0])} for one; accept it with --replace, or decline it"
-            )
         worn = badge or found.badge or "self_reported"
-        why = outdone(board, desk, found, handed_in, worn)
-        if why and not replace:
-            raise UsageError(f"submission {id} would replace {why}; accept it with --replace, or decline it")
+        there = outlook(board, desk, found, handed_in, worn)
+        if there.why and not replace:
+            raise UsageError(f"submission {id} would {there.why}; accept it with --replace, or decline it")
         if worn != found.badge:  # known before it is published, so that what breaks off in between can be finished
             desk.move(id, "waiting", detail=f"to be accepted as {worn}", actor=by, badge=worn)
         info = publish([path], board, badge=worn)
@@ -141,64 +136,26 @@ def mark_rerun(board: Path, id: str, rerun: Path, moderator: str) -> Rerun:
     return Rerun(compared, tuple(differing), marked)
 
 
-def dropped(board: Path, handed_in: Contribution) -> list[CellKey]:
-    """The results of the board's current snapshot that publishing this run would take away. Raises `BoardError`."""
-    kept = {each for each, published in handed_in.cells.items() if published.cell.value is not None}
-    return sorted(_there(board, handed_in).keys() - kept)
-
-
-def outdone(board: Path, desk: Desk, found: Submission, handed_in: Contribution, worn: Badge) -> str:
-    """What the board has of the model that a submission with this badge should not replace unasked; "" where nothing.
-
-    That is a result of another sender, of more items, or with a better badge. Raises `BenchError`.
-    """
-    there, model = _there(board, handed_in), line(handed_in.identity.model, 100)
-    for run in sorted({result.run for result in there.values()}):
-        for other in desk.of_run(run):
-            if other.state == "accepted" and desk.token_of(other.id) != desk.token_of(found.id):
-                return f"results of {model} that another sender, {other.sender}, sent in submission {other.id}"
-    badges = get_args(Badge)
-    for each, result in sorted(there.items()):
-        mine = handed_in.cells.get(each)
-        if mine is not None and mine.cell.n < result.cell.n:
-            return f"{result.cell.n:,} items of {model} by {mine.cell.n:,} in {place(each)}"
-        if badges.index(worn) < badges.index(result.badge):
-            return f"results of {model} that are {result.badge} by results that are {worn}, in {place(each)} for one"
-    return ""
-
-
-def _there(board: Path, handed_in: Contribution) -> dict[CellKey, Result]:
-    """The results with a value that the current snapshot has of a run's very model. Raises `BoardError`."""
-    current = snapshot.current(board)
-    if not current:
-        return {}
-    mine = handed_in.identity
-    try:
-        with contextlib.closing(Board.open(board, current)) as shown:
-            same = [
-                model.slug
-                for model in shown.models()
-                if (model.name, model.revision, model.template, model.decoding)
-                == (mine.model, mine.revision, mine.template, mine.decoding)
-            ]
-            return {
-                key(result.cell): result
-                for slug in same
-                for result in shown.results_of_model(slug)
-                if result.cell.value is not None
-            }
-    except sqlite3.Error as error:
-        raise BoardError(f"the snapshot {snapshot.snapshot_path(board, current)} is damaged: {error}") from error
+def foreseen(board: Path, desk: Desk, found: Submission) -> Outlook | None:
+    """What accepting a submission with its badge would do; None where it does not wait. Raises `BenchError`."""
+    if found.state != "waiting":
+        return None
+    return outlook(board, desk, found, collect(_unchanged(desk, found)), found.badge or "self_reported")
 
 
 def badge_of(board: Path, run: str) -> Badge | Literal[""]:
     """The badge of a run in the board's current snapshot; "" where it is not in it. Raises `BoardError`."""
+    return badges(board).get(run, "") if run else ""
+
+
+def badges(board: Path) -> dict[str, Badge]:
+    """Run -> its badge, of every run in the board's current snapshot. Raises `BoardError`."""
     current = snapshot.current(board)
-    if not current or not run:
-        return ""
+    if not current:
+        return {}
     try:
         with Board.open(board, current) as shown:
-            return shown.badges().get(run, "")
+            return shown.badges()
     except sqlite3.Error as error:
         raise BoardError(f"the snapshot {snapshot.snapshot_path(board, current)} is damaged: {error}") from error
 
@@ -228,12 +185,6 @@ def _undecided(board: Path, desk: Desk, found: Submission) -> None:
     """Raises `UsageError` where a submission is on the board, although its acceptance was not written down."""
     if _finished(board, desk, found):
         raise UsageError(f"submission {found.id} is on the board already, so it is accepted now")
-
-
-def place(cell: CellKey) -> str:
-    """A cell's task, language and metric in words."""
-    task, version, language, variety, *_, metric = cell
-    return f"{task}@{version} {language}{variety and '-' + variety} {metric}"
 
 
 def _cells(run: Contribution) -> dict[CellKey, Cell]:

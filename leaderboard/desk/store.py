@@ -125,15 +125,18 @@ class Desk:
                 path.unlink(missing_ok=True)
         return self.submission(number)
 
-    def next(self) -> Submission | None:
-        """Claims the oldest submission that nobody has checked: it is `checking` now. None where there is none."""
+    def next(self, by: str = "") -> Submission | None:
+        """Claims the oldest submission that nobody has checked: it is `checking` now. None where there is none.
+
+        `by` says in the log which program checks it.
+        """
         with self.writing() as connection:
             row = connection.execute(
                 "SELECT id FROM submissions WHERE state = 'received' ORDER BY number LIMIT 1"
             ).fetchone()
             if row is None:
                 return None
-            self._move(row["id"], "checking", "", "", "intake", {})
+            self._move(row["id"], "checking", "", by, "intake", {})
         return self.submission(row["id"])
 
     def move(
@@ -221,6 +224,29 @@ class Desk:
         """Every submission of the run with that content id, the oldest first."""
         rows = self.rows("SELECT * FROM submissions WHERE run = ? AND run != '' ORDER BY number", (run,))
         return [_submission(row) for row in rows]
+
+    def of_file(self, id: str) -> list[Submission]:
+        """Every other submission of the very bytes of this one, as they were sent or unpacked, the newest first."""
+        rows = self.rows(
+            "SELECT other.* FROM submissions AS own JOIN submissions AS other ON other.id != own.id"
+            " WHERE own.id = ? AND (other.sha256 = own.sha256 OR EXISTS (SELECT 1 FROM events WHERE"
+            " submission = other.id AND state = 'received' AND"
+            " detail = 'sha256 ' || own.sha256 || ', ' || own.size || ' bytes')) ORDER BY other.number DESC",
+            (id,),
+        )
+        return [_submission(row) for row in rows]
+
+    def waiting_runs(self) -> list[tuple[str, str]]:
+        """The run and the id of each submission that waits, the newest first."""
+        rows = self.rows("SELECT run, id FROM submissions WHERE state = 'waiting' AND run != '' ORDER BY number DESC")
+        return [(row["run"], row["id"]) for row in rows]
+
+    def checked_by(self, id: str) -> str:
+        """What the log says of the program that checked a submission last; "" where none did."""
+        rows = self.rows(
+            "SELECT detail FROM events WHERE submission = ? AND state = 'checking' ORDER BY number DESC LIMIT 1", (id,)
+        )
+        return str(rows[0]["detail"]) if rows else ""
 
     def events(self, id: str | None = None, limit: int = 50, before: int | None = None) -> list[Event]:
         """The newest events, of one submission where one is named; `before` is a number: those that are older."""
@@ -355,7 +381,9 @@ def _submission(row: sqlite3.Row) -> Submission:
 
 def _explain(board: Path, error: OSError | sqlite3.Error) -> str:
     """What went wrong, for somebody who wants to go on."""
-    if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "full" in str(error):
+    # SQLite needs a file beside its own even to read.
+    full = getattr(error, "sqlite_errorname", "") in ("SQLITE_FULL", "SQLITE_IOERR_SHMSIZE")
+    if full or getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
         return f"no room left on the disk of {board}; make room and try again"
     if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
         return f"the desk of {board} is busy; try again in a moment"

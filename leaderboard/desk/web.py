@@ -8,56 +8,33 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import os
-import shutil
-import sqlite3
-import subprocess
-import sys
-import threading
 import time
-from collections.abc import Iterable, Iterator
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from flask import Blueprint, Response, jsonify, redirect, render_template, request
 from flask_babel import gettext as _
 from flask_limiter import Limiter, RateLimitExceeded
 from flask_wtf.csrf import generate_csrf
-from werkzeug.exceptions import ClientDisconnected
 from werkzeug.wrappers import Response as BaseResponse
 
-from bench.records import UsageError
 from leaderboard import asking, prefixes, twins
-from leaderboard.desk import access, forms, guard, log, queue, review
-from leaderboard.desk.access import Refusal, Scope, Token
-from leaderboard.desk.forms import BadForm, Form, Upload
-from leaderboard.desk.guard import Refused
-from leaderboard.desk.records import REASONS, DeskError, Submission
-from leaderboard.desk.store import DATABASE, UPLOADS, Desk
-from leaderboard.problems import Missing
+from leaderboard.desk import forms, guard, log, queue
+from leaderboard.desk.forms import Form
+from leaderboard.desk.reception import LONGEST_FORM, Reception, telling_bad_forms
+from leaderboard.desk.records import REASONS, Submission
+from leaderboard.problems import Refused
 from leaderboard.site import Site
 
-MOST_BYTES, CHECK = "BOARD_MAX_UPLOAD", "BOARD_CHECK"
-"""Environment: the largest upload in bytes; `0` where something else than this server starts the checks."""
-DEFAULT_BYTES = 512 << 20
-LONGEST_FORM = 16 << 10
-"""Bytes of a form without a file, and of any other body that nobody asked for."""
-ROOM = 256 << 20
-"""So much of the disk stays free whatever is sent."""
-AT_ONCE = 2
-"""Uploads that one process takes at a time, so that slow ones do not keep its threads from everybody else."""
 TYPES = frozenset({"application/vnd.sqlite3", "application/x-sqlite3", "application/gzip", "application/octet-stream"})
-STATUS = {"unknown": 401, "expired": 401, "revoked": 401, "scope": 403, "too_many": 429}
-"""Why a token may not -> status."""
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+"""What a run file may be sent as."""
 
 
 def register(site: Site) -> None:
     """Puts the pages of the desk under their addresses. Raises `UsageError` for a setting that is none."""
     pages = _Pages(site, guard.init(site.app, site.folder))
     pages.register()
-    pages.resume()
+    pages.reception.resume()
 
 
 class _Pages:
@@ -65,11 +42,8 @@ class _Pages:
 
     def __init__(self, site: Site, limiter: Limiter) -> None:
         self.site = site
-        self.board = site.folder
         self.limiter = limiter
-        self.most = _bytes(os.environ.get(MOST_BYTES, ""))
-        self.checks = os.environ.get(CHECK, "1") != "0"
-        self.turns = threading.BoundedSemaphore(AT_ONCE)
+        self.reception = Reception(site.folder, site.app.logger)
         site.app.jinja_env.filters["file_of"] = queue.file_of
         site.app.config["MAX_CONTENT_LENGTH"] = LONGEST_FORM
         site.app.config["MAX_FORM_MEMORY_SIZE"] = LONGEST_FORM
@@ -102,52 +76,38 @@ class _Pages:
         pages.register_error_handler(RateLimitExceeded, self._too_often)
         self.site.app.register_blueprint(pages)
 
-    def resume(self) -> None:
-        """Starts the check where uploads wait for one: whoever would have checked them may have been killed."""
-        if not self.checks or not (self.board / DATABASE).is_file():
-            return
-        try:
-            with Desk.open(self.board) as desk:
-                counts = desk.counts()
-        except DeskError as error:
-            self.site.app.logger.warning("the desk cannot be read, so nothing is checked: %s", error)
-        else:
-            if counts["received"] or counts["checking"]:
-                _check(self.board)
-
     # Pages
 
     def form(self) -> str:
         """How to submit, and the form."""
-        return _render(
-            "submit.html", page={"most": self.most}, path="/submit", twins={}, csrf=self._csrf(), reasons=REASONS
-        )
+        page = {"most": self.reception.most}
+        return render_template("submit.html", page=page, path="/submit", twins={}, csrf=self._csrf(), reasons=REASONS)
 
     def listing(self) -> str:
         """The queue for reading."""
         asked = self._asked("state", "before")
-        with self._desk() as desk:
+        with self.reception.desk() as desk:
             page = queue.queue(desk, asked)
         return self._page("submissions.html", page, asked.query(), asked)
 
     def listing_data(self) -> Response:
         """The queue as data."""
-        with self._desk() as desk:
+        with self.reception.desk() as desk:
             return _json(queue.queue(desk, self._asked("state", "before")))
 
     def case(self, number: str) -> str:
         """One submission for reading."""
-        page, asked = self._case(number), self._asked("watch")
+        page, asked = self.reception.case(number), self._asked("watch")
         return self._page("submission.html", page, asked.query(), asked)
 
     def case_json(self, number: str) -> Response:
         """One submission as data."""
-        return _json(self._case(number))
+        return _json(self.reception.case(number))
 
     def log(self) -> Response:
         """The whole log, from the first event on, as it is read."""
         with contextlib.ExitStack() as opened:
-            desk = opened.enter_context(self._desk())
+            desk = opened.enter_context(self.reception.desk())
             answer = Response(log.export(desk), content_type="application/jsonl; charset=utf-8")
             answer.call_on_close(opened.pop_all().close)
         answer.headers["Access-Control-Allow-Origin"] = "*"
@@ -155,7 +115,7 @@ class _Pages:
 
     def leave(self, number: str) -> str:
         """The form for taking a submission back."""
-        return self._page("withdraw.html", self._case(number), csrf=self._csrf())
+        return self._page("withdraw.html", self.reception.case(number), csrf=self._csrf())
 
     # What changes something
 
@@ -164,12 +124,12 @@ class _Pages:
         guard.same_site()
         if request.mimetype != "multipart/form-data":
             raise Refused(415, _("A submission is a form with a file (multipart/form-data)."))
-        request.max_content_length = self.most + LONGEST_FORM
+        request.max_content_length = self.reception.most + LONGEST_FORM
         form = Form(request.stream, request.mimetype_params.get("boundary", ""))
-        with _telling_bad_forms():
+        with telling_bad_forms():
             fields = form.fields()
         guard.csrf(fields.get(guard.FIELD))
-        submission = self._receive(fields.get("token", "").strip(), form.file("file"))
+        submission = self.reception.receive(fields.get("token", "").strip(), form.file("file"))
         return redirect(f"{request.script_root}/submissions/{submission.id}", 303)
 
     def api(self) -> BaseResponse:
@@ -182,8 +142,8 @@ class _Pages:
             raise Refused(415, _("Send the run file as it is, or packed with gzip."))
         if request.content_length is None and not request.environ.get("wsgi.input_terminated"):
             raise Refused(411, _("Say how long the file is (Content-Length)."))
-        request.max_content_length = self.most
-        submission = self._receive(token, forms.pieces(request.stream))
+        request.max_content_length = self.reception.most
+        submission = self.reception.receive(token, forms.pieces(request.stream, request.content_length))
         answer = _told(submission)
         answer.status_code = 201
         answer.headers["Location"] = f"{request.script_root}/submissions/{submission.id}"
@@ -191,112 +151,25 @@ class _Pages:
 
     def api_case(self, number: str) -> Response:
         """What became of a submission, for a program that waits for it."""
-        return _told(self._case(number).submission)
+        return _told(self.reception.case(number).submission)
 
     def withdraw(self, number: str) -> BaseResponse:
         """Takes a submission back, by the form."""
         guard.same_site()
         guard.csrf(request.form.get(guard.FIELD))
-        self._withdraw(number, request.form.get("token", "").strip())
+        self.reception.withdraw(number, request.form.get("token", "").strip())
         return redirect(f"{request.script_root}/submissions/{number}", 303)
 
     def api_withdraw(self, number: str) -> BaseResponse:
         """Takes a submission back, by the header."""
         guard.same_site()
-        return _told(self._withdraw(number, _bearer()))
-
-    def _receive(self, secret: str, content: Iterable[bytes]) -> Submission:
-        """Whoever may not send anything is told so before any of the file is read."""
-        with self._desk() as desk:
-            token = _allowed(desk, secret, "submit")
-            refused = access.allowance(desk, token)
-            if refused is not None:
-                raise _refused(refused)
-            if (request.content_length or 0) > self.most + LONGEST_FORM:
-                raise Refused(413, self._too_large())
-            self._room(request.content_length or 0)
-            if not self.turns.acquire(blocking=False):
-                raise Refused(503, _("Others are sending files at the moment. Try again in half a minute."), 30)
-            try:
-                with _telling_bad_forms(), forms.stored(self.board / UPLOADS, self._limited(content)) as upload:
-                    if not upload.size:
-                        raise Refused(400, _("The file is empty."))
-                    submission = self._taken(desk, upload, token)
-            except OSError as error:
-                raise self._unwritable(error) from error
-            finally:
-                self.turns.release()
-        if self.checks:
-            _check(self.board)
-        return submission
-
-    @staticmethod
-    def _taken(desk: Desk, upload: Upload, token: Token) -> Submission:
-        try:
-            return desk.receive(upload.path, upload.size, upload.sha256, token)
-        except access.Refused as error:
-            raise _refused(error.refusal) from error
-
-    def _limited(self, content: Iterable[bytes]) -> Iterator[bytes]:
-        size = 0
-        for piece in content:
-            size += len(piece)
-            if size > self.most:
-                raise Refused(413, self._too_large())
-            yield piece
-
-    def _too_large(self) -> str:
-        said: str = _("The file is larger than this board takes: at most %(most)s bytes.", most=f"{self.most:,}")
-        return said
-
-    def _room(self, size: int) -> None:
-        if shutil.disk_usage(self.board).free < size + ROOM:
-            raise self._unwritable(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
-
-    def _unwritable(self, error: Exception) -> Refused:
-        self.site.app.logger.error("an upload could not be stored: %s", error)
-        if (isinstance(error, OSError) and error.errno in _NO_ROOM) or "no room" in str(error):
-            return Refused(507, _("The board has no room for more files now. Send it again tomorrow."), 86_400)
-        return Refused(503, _("The board cannot take submissions at the moment. Try again in a minute."), 60)
-
-    def _withdraw(self, number: str, secret: str) -> Submission:
-        with self._desk() as desk:
-            token = _allowed(desk, secret, "withdraw")
-            found = self._case(number)
-            own = desk.token_of(number) == token.id
-        if not own:
-            raise Refused(403, _("Only its sender may withdraw a submission."))
-        if found.submission.state == "checking":
-            raise Refused(409, _("It is being checked. Withdraw it when that is done."), 60)
-        if not found.withdrawable:
-            raise Refused(409, _("It has been decided on already."))
-        try:
-            return review.withdraw(self.board, number, token)
-        except UsageError as error:  # it went on in between
-            raise Refused(409, _("It has been decided on already.")) from error
-        except DeskError as error:
-            raise self._unwritable(error) from error
+        return _told(self.reception.withdraw(number, _bearer()))
 
     # Helps
 
-    @contextlib.contextmanager
-    def _desk(self) -> Iterator[Desk]:
-        try:
-            with Desk.open(self.board) as desk:
-                yield desk
-        except (DeskError, UsageError, sqlite3.Error) as error:
-            raise self._unwritable(error) from error
-
-    def _case(self, number: str) -> queue.Case:
-        with self._desk() as desk:
-            found = queue.case(desk, number)
-        if found is None:
-            raise Missing(_("There is no submission of that name."))
-        return found
-
     def _csrf(self) -> str:
         if not self.site.app.secret_key:
-            raise self._unwritable(OSError(errno.EROFS, "the board's folder is read-only"))
+            raise self.reception.unwritable(OSError(errno.EROFS, "the board's folder is read-only"))
         made: str = generate_csrf()
         return made
 
@@ -308,7 +181,7 @@ class _Pages:
     def _page(template: str, page: object, query: str = "", asked: asking.Asked | None = None, **more: object) -> str:
         path = request.path
         beside = {"json": f"{path.rstrip('/')}.json{query}"} if asked is not None else {}
-        return _render(
+        return render_template(
             template,
             page=page,
             path=path,
@@ -327,10 +200,6 @@ class _Pages:
         return self.site.app.make_response(self.site.app.handle_http_exception(Refused(429, message, wait)))
 
 
-def _render(template: str, **words: object) -> str:
-    return render_template(template, **words)
-
-
 def _before() -> BaseResponse | None:
     """A submission belongs to no snapshot: its address has none."""
     prefix = prefixes.current()
@@ -344,42 +213,12 @@ def _apart(answer: Response) -> Response:
     return answer
 
 
-def _bytes(setting: str) -> int:
-    if not setting:
-        return DEFAULT_BYTES
-    if not (setting.isascii() and setting.isdigit() and 0 < len(setting) < 16):
-        raise UsageError(f"{MOST_BYTES} is {setting!r}; it is a number of bytes, {DEFAULT_BYTES} where it is not set")
-    return int(setting)
-
-
 def _bearer() -> str:
     """The token of the request's header."""
     kind, _space, secret = request.headers.get("Authorization", "").partition(" ")
     if kind.lower() != "bearer" or not secret.strip():
         raise Refused(401, _("Send a token in the header, as Authorization: Bearer bench_..."))
     return secret.strip()
-
-
-def _allowed(desk: Desk, secret: str, scope: Scope) -> Token:
-    found = access.check(desk, secret, scope)
-    if isinstance(found, Refusal):
-        raise _refused(found)
-    return found
-
-
-def _refused(why: Refusal) -> Refused:
-    return Refused(STATUS[why.reason], why.words, why.retry_after)
-
-
-@contextlib.contextmanager
-def _telling_bad_forms() -> Iterator[None]:
-    try:
-        yield
-    except BadForm as error:
-        message = _("The form did not arrive whole, or is not the one of this page: the file has to come last.")
-        raise Refused(400, message) from error
-    except ClientDisconnected as error:
-        raise Refused(400, _("The file did not arrive whole. Send it again.")) from error
 
 
 def _json(record: Any) -> Response:
@@ -393,12 +232,3 @@ def _told(submission: Submission) -> Response:
     found = asdict(submission)
     told = {name: found[name] for name in ("id", "state", "reason", "detail")}
     return jsonify(told | {"address": f"{request.script_root}/submissions/{submission.id}"})
-
-
-def _check(board: Path) -> None:
-    """Starts the check in a process of its own, which ends when nothing is left; a second one at once ends at once."""
-    command = [sys.executable, "-m", "leaderboard.desk.intake", str(board.resolve())]
-    process = subprocess.Popen(  # noqa: S603 - every word is ours
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True
-    )
-    threading.Thread(target=process.wait, daemon=True).start()  # else it stays in the table of processes

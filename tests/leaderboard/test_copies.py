@@ -17,8 +17,9 @@ import pytest
 from bench.cards import facts as cards
 from bench.cards.facts import Facts, stated
 from bench.records import UsageError
-from bench.runfile import Identity, RunFile
-from leaderboard import copies, snapshot, store
+from bench.runfile import RunFile
+from bench.runfile_records import Identity
+from leaderboard import copies, rows, snapshot, writing
 from leaderboard.collect import collect, run_id
 from leaderboard.records import Badge, Model
 from leaderboard.snapshot import connect, current, publish
@@ -44,7 +45,7 @@ def describe(path: Path, facts: object) -> None:
 def models(board: Path) -> list[Model]:
     """Those of the current snapshot."""
     with contextlib.closing(connect(board, current(board))) as connection:
-        return [store.model_of(row) for row in connection.execute("SELECT * FROM models")]
+        return [rows.model_of(row) for row in connection.execute("SELECT * FROM models")]
 
 
 def test_the_id_of_a_run_is_of_what_was_said(run: Path, tmp_path: Path) -> None:
@@ -206,7 +207,7 @@ def test_the_copy_of_a_publish_that_fails_is_taken_back(
         raise sqlite3.OperationalError("database or disk is full")
 
     board = tmp_path / "board"
-    monkeypatch.setattr(store, "write", fail)
+    monkeypatch.setattr(writing, "write", fail)
     with pytest.raises(Exception, match="no room left on the disk"):
         publish([run], board)
     assert not list((board / copies.RUNS).iterdir())

@@ -15,6 +15,7 @@ import pytest
 from bench.cli import main
 from leaderboard.snapshot import publish
 from tests.leaderboard.conftest import Scripted, knows, run_sib200, sentences
+from tests.processes import started
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -28,7 +29,7 @@ def run(tmp_path: Path) -> Path:
 def test_publish_says_what_it_did(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["publish", str(run), "--board", str(tmp_path / "board")]) == 0
     said = capsys.readouterr().out
-    assert "hf:a" in said and "/models/hf-a" in said and "is current: 1 model, 1 cell," in said
+    assert "hf:a" in said and "/models/hf-a" in said and "is current: 1 model, 1 result," in said
     assert main(["publish", str(run), "--board", str(tmp_path / "board"), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert (told["changed"], told["published"][0]["replaced"]) == (False, True)
@@ -84,7 +85,7 @@ def test_a_taken_port_is_one_line(run: Path, tmp_path: Path, capsys: pytest.Capt
 def test_serve_prints_its_address_and_ends_cleanly(run: Path, tmp_path: Path, number: signal.Signals) -> None:
     publish([run], tmp_path / "board")
     command = [sys.executable, "-m", "bench", "serve", "--board", str(tmp_path / "board"), "--port", "0"]
-    with subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as server:
+    with started(command, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as server:
         assert server.stdout is not None and server.stderr is not None
         address = server.stdout.readline().split()[4]
         with urllib.request.urlopen(address, timeout=10) as page:

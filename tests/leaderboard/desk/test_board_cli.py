@@ -81,6 +81,34 @@ def test_accepting(admin: Admin, sent: str) -> None:
     assert admin.json("review", "list", "--state", "waiting") == []
 
 
+def test_what_accepting_would_replace_is_shown(admin: Admin, sent: str, tmp_path: Path) -> None:
+    assert "accepting it as re_scored replaces nothing" in admin("review", "show", sent)
+    assert admin.json("review", "show", sent)["outlook"]["replaces"] == []
+    blocks = [sentences("yor_Latn", 60), sentences("hau_Latn")]
+    publish([run_sib200(tmp_path / "b.run.db", Scripted("hf:a", knows(3)), blocks)], admin.board, badge="re_run")
+    shown = admin("review", "show", sent)
+    outlook = admin.json("review", "show", sent)["outlook"]
+    (replaced,) = outlook["replaces"]
+    assert "published here" in shown and "re_run" in shown and replaced["run"] in shown
+    assert (replaced["sender"], replaced["badge"], replaced["cells"], replaced["items"]) == ("", "re_run", 2, 100)
+    assert [(each["before"], each["after"]) for each in replaced["fewer"]] == [(60, 40)]
+    assert "fewer items: 60 -> 40 items in sib200@" in shown
+    assert len(outlook["dropped"]) == 1 and "hau_Latn" in outlook["dropped"][0] and "dropped: sib200@" in shown
+    assert "it would drop 1 results" in shown and "that takes --replace" in shown
+    assert "with --replace, or decline it" in admin("review", "accept", sent, code=2)
+    admin("review", "accept", sent, "--replace")
+    assert admin.json("review", "show", sent)["outlook"] is None
+
+
+def test_what_takes_no_replace_says_so(admin: Admin, sent: str, tmp_path: Path) -> None:
+    publish([run_sib200(tmp_path / "b.run.db", Scripted("hf:a", knows(3)), [sentences("yor_Latn")])], admin.board)
+    assert "that takes no --replace" in admin("review", "show", sent)
+    with Desk.open(admin.board) as desk:
+        desk.upload_path(sent).unlink()
+    shown = admin("review", "show", sent)  # what is known is shown all the same
+    assert "what accepting it would replace is not known: the file of submission" in shown and "waiting" in shown
+
+
 def test_declining(admin: Admin, sent: str) -> None:
     told = admin.json("review", "decline", sent, "--reason", "wrong_metadata", "--detail", "its licence is another")
     assert (told["state"], told["reason"]) == ("declined", "wrong_metadata")

@@ -18,10 +18,11 @@ from bench.runfile import RunFile
 from leaderboard import copies, locking
 from leaderboard.board import Board
 from leaderboard.collect import collect
-from leaderboard.desk import checking, intake, limits, review
+from leaderboard.desk import checking, intake, known, limits, review
 from leaderboard.desk.limits import DEFAULT, Limits
 from leaderboard.desk.records import REASONS, Submission
 from leaderboard.desk.store import Desk
+from leaderboard.desk.verdicts import FINGERPRINT, RUN, UPLOAD, Verdict
 from leaderboard.snapshot import current, publish
 from tests.leaderboard.conftest import LANGUAGES, TOPICS, Scripted, knows, run_sib200, sentences
 from tests.leaderboard.desk.desks import send, send_file, token_of
@@ -54,7 +55,7 @@ def test_a_run_on_data_of_the_program_itself_is_scored_again(runs: list[Path], e
     assert (found.model, found.badge) == ("baseline:random", "re_scored")
     with RunFile.read(runs[0]) as run:
         cells = [cell for cell in run.cells() if cell.value is not None]
-    assert found.cells == len(cells)
+    assert found.cells == sum(cell.headline for cell in cells)
     assert (found.languages, found.tasks) == (len({one.language for one in cells}), len({one.task for one in cells}))
     assert not list(empty.glob(".checking-*"))
 
@@ -71,13 +72,13 @@ def test_what_no_run_wrote_is_rejected(
 ) -> None:
     make, reason = HOSTILE[name]
     monkeypatch.delenv("BENCH_DATA", raising=False)
-    make(runs[0], tmp_path / checking.UPLOAD)
+    make(runs[0], tmp_path / UPLOAD)
     monkeypatch.chdir(tmp_path)
     found = checking.check(tmp_path, None, DEFAULT)
     assert found.reason == reason, found.detail
     assert found.detail and "\n" not in found.detail
     assert str(tmp_path) not in found.detail
-    assert not (tmp_path / checking.FINGERPRINT).exists()
+    assert not (tmp_path / FINGERPRINT).exists()
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -89,16 +90,16 @@ def test_a_flipped_bit_changes_no_number(
     monkeypatch.chdir(tmp_path)
     content = bytearray(runs[3].read_bytes())
     content[place % len(content)] ^= 1 << bit
-    for name in (checking.UPLOAD, checking.RUN, checking.FINGERPRINT):
+    for name in (UPLOAD, RUN, FINGERPRINT):
         (tmp_path / name).unlink(missing_ok=True)
-    (tmp_path / checking.UPLOAD).write_bytes(content)
+    (tmp_path / UPLOAD).write_bytes(content)
     found = checking.check(tmp_path, None, DEFAULT)
     if found.reason:
         assert found.reason in REASONS and found.detail and "\n" not in found.detail
         return
     before, after = (
         {key: (each.cell.value, each.cell.n, each.cell.ci_low, each.cell.ci_high) for key, each in made.cells.items()}
-        for made in (collect(runs[3]), collect(Path(checking.RUN)))
+        for made in (collect(runs[3]), collect(Path(RUN)))
     )
     assert before == after
 
@@ -149,23 +150,29 @@ def test_one_content_is_taken_once(runs: list[Path], empty: Path, tmp_path: Path
 
 
 def test_the_same_run_is_what_waits_or_is_published(runs: list[Path], empty: Path) -> None:
-    verdict = checking.Verdict("", "", run=collect(runs[0]).facts.id)
+    verdict = Verdict("", "", run=collect(runs[0]).facts.id)
     with Desk.open(empty) as desk:
         token = token_of(desk)
         first, second = send(desk, token, b"one"), send(desk, token, b"other")
+
+        def same(found: Verdict = verdict) -> str:
+            made = known.same_run(known.held(empty, desk, second), found)
+            assert made.reason == ("duplicate" if made.duplicate_of else "")
+            return made.duplicate_of
+
         assert desk.next() is not None
-        assert intake._same_run(empty, desk, second, verdict) == ""
+        assert same() == ""
         desk.move(first.id, "waiting", actor="intake", run=verdict.run)
-        assert intake._same_run(empty, desk, second, verdict) == first.id
+        assert same() == same(replace(verdict, badge="re_scored")) == first.id
         desk.move(first.id, "declined", "spam", "no run in earnest", actor="moderator")
-        assert intake._same_run(empty, desk, second, verdict) == ""
+        assert same() == ""
         copies.keep(runs[0], verdict.run, empty)  # which a publish leaves that is killed before it is current
-        assert intake._same_run(empty, desk, second, verdict) == ""
+        assert same() == ""
         publish([runs[0]], empty)
-        assert intake._same_run(empty, desk, second, verdict) == verdict.run
-        assert intake._same_run(empty, desk, second, replace(verdict, badge="re_scored")) == ""
+        assert same() == verdict.run
+        assert same(replace(verdict, badge="re_scored")) == ""
         publish([runs[0]], empty, badge="re_run")
-        assert intake._same_run(empty, desk, second, replace(verdict, badge="re_scored")) == verdict.run
+        assert same(replace(verdict, badge="re_scored")) == verdict.run
 
 
 def test_a_published_run_is_not_taken_again(runs: list[Path], empty: Path) -> None:

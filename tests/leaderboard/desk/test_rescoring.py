@@ -17,6 +17,7 @@ from bench.runfile import RunFile
 from leaderboard.desk import checking, rescoring
 from leaderboard.desk.limits import DEFAULT
 from leaderboard.desk.structure import Refused
+from leaderboard.desk.verdicts import RUN, UPLOAD, Verdict
 from tests.leaderboard.conftest import Scripted, knows, run_sib200, sentences
 from tests.leaderboard.desk.hostile_files import edited, picked_items
 
@@ -46,8 +47,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def verdict(run: Path, folder: Path, data: Path | None = None) -> checking.Verdict:
-    shutil.copyfile(run, folder / checking.UPLOAD)
+def verdict(run: Path, folder: Path, data: Path | None = None) -> Verdict:
+    shutil.copyfile(run, folder / UPLOAD)
     return checking.check(folder, data, DEFAULT)
 
 
@@ -112,8 +113,8 @@ def test_what_cannot_be_re_scored_is_named_and_the_rest_is(here: Path, tmp_path:
         connection.execute(
             "UPDATE cells SET cell = json_set(cell, '$.output_tokens', 1) WHERE cell ->> '$.task' = 'cldr-calendar'"
         )
-    (here / checking.UPLOAD).unlink()
-    (here / checking.RUN).unlink()
+    (here / UPLOAD).unlink()
+    (here / RUN).unlink()
     found = verdict(tmp_path / "forged.run.db", here)
     assert found.reason == "forged_scores" and "said output_tokens 1, re-scored" in found.detail
 
@@ -121,7 +122,7 @@ def test_what_cannot_be_re_scored_is_named_and_the_rest_is(here: Path, tmp_path:
 def session_run(model: Scripted, blocks: Sequence[object], path: Path) -> None:
     """Adds blocks to a run whose other data are made up, so that nothing reads these again."""
     from bench import prompting
-    from bench.runfile import Identity, Planned, SampleFacts
+    from bench.runfile_records import Identity, Planned, SampleFacts
     from tests.plans import asked
 
     known = {sample.id: sample for block in blocks for sample in block.samples}  # type: ignore[attr-defined]

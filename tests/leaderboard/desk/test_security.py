@@ -16,7 +16,7 @@ from flask.testing import FlaskClient
 from leaderboard import app as website
 from leaderboard import twins, walking
 from leaderboard.app import HEADERS, create_app
-from leaderboard.desk import access, forms, guard, web
+from leaderboard.desk import access, forms, guard, reception
 from leaderboard.desk.access import Token
 from leaderboard.desk.store import Desk
 from tests.leaderboard.conftest import HOSTILE
@@ -31,7 +31,7 @@ HOSTILE_PAGES = ("/", "/board", "/models/", "/models/command-script-alert-x-scri
 @pytest.fixture
 def desk(board: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
     """A copy of the board that takes submissions and leaves them unchecked."""
-    monkeypatch.setenv(web.CHECK, "0")
+    monkeypatch.setenv(reception.CHECK, "0")
     return place(Path(shutil.copytree(board, tmp_path / "board")))
 
 
@@ -307,7 +307,7 @@ def test_head_and_options_and_ranges(visitor: FlaskClient) -> None:
 
 
 def test_a_file_that_is_too_large_leaves_nothing(desk: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(web.MOST_BYTES, "100000")
+    monkeypatch.setenv(reception.MOST_BYTES, "100000")
     visitor = create_app(desk.folder).test_client()
     for answer in (send(visitor, desk.secret, bytes(100_001)), fill_in(visitor, desk.secret, bytes(200_000))):
         assert answer.status_code == 413
@@ -319,7 +319,7 @@ def test_a_file_that_is_too_large_leaves_nothing(desk: Place, monkeypatch: pytes
 
 
 def test_a_body_where_none_is_asked_for_is_bounded(visitor: FlaskClient) -> None:
-    big = b"token=" + bytes(web.LONGEST_FORM)
+    big = b"token=" + bytes(reception.LONGEST_FORM)
     kind = "application/x-www-form-urlencoded"
     assert visitor.post(f"/submissions/{'0' * 20}/withdraw", data=big, content_type=kind).status_code == 413
     assert visitor.post("/submit", data=big, content_type=kind).status_code == 415
@@ -356,6 +356,8 @@ def test_a_sender_who_goes_away_leaves_nothing(desk: Place, visitor: FlaskClient
     said = {"Authorization": f"Bearer {desk.secret}"}
     environ = {"wsgi.input": io.BytesIO(b"half"), "CONTENT_LENGTH": "5000"}
     assert visitor.post("/api/submissions", environ_overrides=environ, headers=said).status_code == 400
+    ended = {"wsgi.input": io.BytesIO(b"half"), "wsgi.input_terminated": True, "CONTENT_LENGTH": "5000"}  # as gunicorn
+    assert visitor.post("/api/submissions", environ_overrides=ended, headers=said).status_code == 400
     for length in ("-1", "x", "99999999999999999999", "1e3"):
         environ = {"wsgi.input": io.BytesIO(b"half"), "CONTENT_LENGTH": length}
         assert visitor.post("/api/submissions", environ_overrides=environ, headers=said).status_code in (400, 411, 413)

@@ -23,6 +23,7 @@ from leaderboard.desk import log, uploads
 from leaderboard.desk.records import ENDED, FOLLOWING, REASONS, STATES, DeskError, State, Submission
 from leaderboard.desk.store import DATABASE, UPLOADS, Desk
 from tests.leaderboard.desk.desks import send, token_of
+from tests.processes import started
 
 REPOSITORY = Path(__file__).parents[3]
 WAYS: dict[State, tuple[State, ...]] = {
@@ -372,7 +373,7 @@ def test_a_kill_at_any_moment_leaves_a_whole_desk(board: Path) -> None:
     )
     for rounds in range(1, 4):
         command = [sys.executable, "-c", script, str(board)]
-        with subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True) as process:
+        with started(command, cwd=REPOSITORY, stdout=subprocess.PIPE) as process:
             assert process.stdout is not None
             for _ in itertools.islice(process.stdout, rounds):
                 pass

@@ -21,7 +21,7 @@ from werkzeug.serving import make_server
 
 from bench.records import UsageError
 from leaderboard.app import create_app
-from leaderboard.desk import access, guard, intake, log, review, web
+from leaderboard.desk import access, guard, intake, log, reception, review
 from leaderboard.desk.records import Event
 from leaderboard.desk.store import DATABASE, Desk
 from tests.leaderboard.desk.visitors import FILE, Place, csrf, fill_in, place, send, uploads
@@ -31,7 +31,7 @@ from tests.leaderboard.markup import check, words
 @pytest.fixture
 def desk(board: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
     """A copy of the board that takes submissions and leaves them unchecked."""
-    monkeypatch.setenv(web.CHECK, "0")
+    monkeypatch.setenv(reception.CHECK, "0")
     return place(Path(shutil.copytree(board, tmp_path / "board")))
 
 
@@ -147,8 +147,8 @@ def test_a_server_that_starts_goes_on_with_what_waits_for_its_check(
     desk: Place, visitor: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started: list[Path] = []
-    monkeypatch.setattr(web, "_check", started.append)
-    monkeypatch.delenv(web.CHECK)
+    monkeypatch.setattr(reception, "_check", started.append)
+    monkeypatch.delenv(reception.CHECK)
     create_app(desk.folder)
     assert started == []
     send(visitor, desk.secret)
@@ -158,7 +158,7 @@ def test_a_server_that_starts_goes_on_with_what_waits_for_its_check(
         claimed = opened.next()  # as a check leaves it that was killed
     create_app(desk.folder)
     assert len(started) == 2
-    monkeypatch.setenv(web.CHECK, "0")
+    monkeypatch.setenv(reception.CHECK, "0")
     create_app(desk.folder)
     assert len(started) == 2
     assert intake.work(desk.folder) == 1
@@ -186,7 +186,7 @@ def test_the_secret_is_made_once_and_for_the_owner_only(desk: Place) -> None:
     assert not list(desk.folder.glob(".secret-*"))
 
 
-@pytest.mark.parametrize(("name", "value"), [(guard.PROXIES, "one"), (web.MOST_BYTES, "1 GB")])
+@pytest.mark.parametrize(("name", "value"), [(guard.PROXIES, "one"), (reception.MOST_BYTES, "1 GB")])
 def test_a_wrong_setting_is_named(desk: Place, monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     monkeypatch.setenv(name, value)
     with pytest.raises(UsageError, match=f"{name} is '{value}'"):
@@ -212,7 +212,7 @@ def test_a_disk_without_room_keeps_nothing_and_says_so(desk: Place, visitor: Fla
 
 
 def test_no_more_uploads_at_once_than_leave_threads_for_readers(desk: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(web, "AT_ONCE", 0)
+    monkeypatch.setattr(reception, "AT_ONCE", 0)
     app = create_app(desk.folder)
     answer = send(app.test_client(), desk.secret)
     assert answer.status_code == 503
