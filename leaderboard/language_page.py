@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from flask import request
@@ -16,10 +16,11 @@ from languages import Language
 from leaderboard import cell_tables, coverage, energy, lookup, tokens
 from leaderboard.asking import Asked, Part
 from leaderboard.board import Board, Count
-from leaderboard.cell_tables import CellTable, Line
+from leaderboard.cell_tables import CellTable, Draft, Line
 from leaderboard.coverage import CoverageCell
 from leaderboard.language_list import state_of
 from leaderboard.naming import named
+from leaderboard.nearby import Kind, Near, nearby
 from leaderboard.pages import Energy, FlawedText, LanguageName
 from leaderboard.records import TaskFacts, Tokenizer
 from leaderboard.site import Site
@@ -37,9 +38,10 @@ NEIGHBOURS, PROGRAM_TASKS = 24, 30
 
 @dataclass(frozen=True, slots=True)
 class Neighbour:
-    """A language of the same family, and what the board has of it."""
+    """A language nearby, how far off its point is in kilometres (None where one has no point), and its results."""
 
     language: LanguageName
+    kilometres: int | None
     cells: int
     state: str
 
@@ -72,6 +74,7 @@ class LanguagePage:
     Where one `task` is asked for, the page has all of its tables and nothing else; otherwise each table of a headline
     metric has the first rows alone, and of long lists the first: `more_energy`, `more_without` and `more_premiums` rows
     are left out, which `/energy` and `/costs` have, and `more_neighbours`, which the page of the family has.
+    `neighbours_of` is "family" where they are of its family, and "anywhere" where it has no relative in the registry.
     """
 
     snapshot: str
@@ -82,6 +85,7 @@ class LanguagePage:
     benchmarks: tuple[CellTable, ...]
     self_test: tuple[CellTable, ...]
     second_metrics: tuple[str, ...]
+    neighbours_of: Kind
     neighbours: tuple[Neighbour, ...]
     more_neighbours: int
     gaps: Gaps
@@ -95,21 +99,23 @@ class LanguagePage:
 
 def page(board: Board, asked: Asked, found: Language) -> LanguagePage:
     """One language. Raises `Wrong` for a task without results in it, and for a page that there is not."""
-    facts = {(task.name, task.version): task for task in board.tasks()}
-    every = cell_tables.tables(board.results_of_language(found.code), facts, board.model_names().values())
-    every = tuple(sorted(every, key=lambda table: table.task.floor))
-    task = asked.choice("task", {table.task.name for table in every})
+    known = cell_tables.known(board)
+    outlines = board.outlines_of_language(found.code)
+    every = cell_tables.drafts(outlines, known)
+    every = tuple(sorted(every, key=lambda draft: draft.task.floor))
+    task = asked.choice("task", {draft.task.name for draft in every})
     if task:
-        shown, part = cell_tables.paged([table for table in every if table.task.name == task], asked)
+        chosen, part = cell_tables.paged([draft for draft in every if draft.task.name == task], asked, known)
     elif asked.whole:
-        shown, part = every, Part(1, 1, len(every))
+        chosen, part = every, Part(1, 1, len(every))
     else:
-        some, part = asked.part([table for table in every if table.headline], MOST_TABLES)
+        some, part = asked.part([draft for draft in every if draft.first.headline], MOST_TABLES)
         rows = max(FEWEST_ROWS, min(TOP, ALL_ROWS // max(1, len(some))))
-        shown = tuple(cell_tables.top(table, rows) for table in some)
-    energies, more_energy, more_without = _brief(energy.of_language(board, found.code))
+        chosen = tuple(cell_tables.top(draft, rows) for draft in some)
+    shown = cell_tables.drawn(board, chosen, known)
+    energies, more_energy, more_without = _brief(energy.of_language(board, found.code, outlines))
     premiums = board.premiums_of_language(found.code)
-    neighbours = _neighbours(board.counts(), found)
+    kind, near = nearby(found)
     return LanguagePage(
         snapshot=board.name,
         language=found,
@@ -118,10 +124,11 @@ def page(board: Board, asked: Asked, found: Language) -> LanguagePage:
         verticals=coverage.cells(board, [found.code])[found.code],
         benchmarks=tuple(table for table in shown if not table.task.floor),
         self_test=tuple(table for table in shown if table.task.floor),
-        second_metrics=tuple(dict.fromkeys(table.task.name for table in every if not table.headline)),
-        neighbours=neighbours[:NEIGHBOURS],
-        more_neighbours=len(neighbours[NEIGHBOURS:]),
-        gaps=_gaps(found.code, facts, every),
+        second_metrics=tuple(dict.fromkeys(draft.task.name for draft in every if not draft.first.headline)),
+        neighbours_of=kind,
+        neighbours=_neighbours(board.counts(), near[:NEIGHBOURS]),
+        more_neighbours=len(near[NEIGHBOURS:]) if kind == "family" else 0,
+        gaps=_gaps(found.code, known.facts, every),
         energy=energies,
         more_energy=more_energy,
         more_without=more_without,
@@ -140,25 +147,19 @@ def _brief(found: Energy) -> tuple[Energy, int, int]:
     return Energy(made, found.without[:WITHOUT_ROWS]), left, len(found.without[WITHOUT_ROWS:])
 
 
-def _neighbours(counts: Mapping[str, Count], found: Language) -> tuple[Neighbour, ...]:
-    """The other languages of the family: those with most results first, then those with most speakers."""
-    if found.family_id is None:
-        return ()
-    others = [one for one in languages.all_languages() if one.family_id == found.family_id and one.code != found.code]
+def _neighbours(counts: Mapping[str, Count], near: Iterable[Near]) -> tuple[Neighbour, ...]:
+    """What the board has of the languages nearby."""
 
-    def order(one: Language) -> tuple[object, ...]:
-        count = counts.get(one.code)
-        cells, floors = (count.cells, count.floor_cells) if count else (0, 0)
-        return -cells, -floors, -(one.speakers or 0), one.name.casefold(), one.code
+    def neighbour(one: Near) -> Neighbour:
+        count = counts.get(one.language.code)
+        far = None if one.kilometres is None else round(one.kilometres)
+        return Neighbour(named(one.language.code), far, count.cells if count else 0, state_of(count))
 
-    return tuple(
-        Neighbour(named(one.code), count.cells if count else 0, state_of(count))
-        for one, count in ((one, counts.get(one.code)) for one in sorted(others, key=order))
-    )
+    return tuple(map(neighbour, near))
 
 
-def _gaps(code: str, facts: Mapping[tuple[str, str], TaskFacts], every: tuple[CellTable, ...]) -> Gaps:
-    present = {(table.task.name, table.task.version) for table in every}
+def _gaps(code: str, facts: Mapping[tuple[str, str], TaskFacts], every: tuple[Draft, ...]) -> Gaps:
+    present = {(draft.task.name, draft.task.version) for draft in every}
     program = program_gaps(code, {name for name, _version in facts})
     without = tuple(task for name, task in facts.items() if name not in present)
     return Gaps(without, program[:PROGRAM_TASKS], len(program[PROGRAM_TASKS:]))

@@ -11,7 +11,7 @@ from typing import Any
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 
-from leaderboard import walking
+from leaderboard import local_names, translation, walking
 from leaderboard.app import create_app
 
 ARENAS = "MALLOC_ARENA_MAX"
@@ -54,8 +54,10 @@ class Server(BaseApplication):  # type: ignore[misc]
         app = create_app(self._board)
         site = walking.site_of(app)
         site.prepare()
-        # Templates are compiled, tasks and names of languages read when first needed: before the processes part, and
-        # not by several visitors at once.
+        # Templates are compiled, tasks, catalogues and names of languages read when first needed: before the processes
+        # part, and not by several visitors at once.
+        local_names.load()
+        translation.load()
         app.test_client().get("/board?language=yor_Latn")
         return app
 

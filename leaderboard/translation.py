@@ -51,6 +51,12 @@ def catalogue(locale: str) -> NullTranslations:
     return Translations(compiled)
 
 
+def load() -> None:
+    """Reads every catalogue."""
+    for locale in LOCALES:
+        catalogue(locale)
+
+
 def init(app: Flask) -> None:
     """Makes templates and Python texts speak the language of the address."""
     babel = Babel(app, default_locale=DEFAULT, locale_selector=lambda: prefixes.current().locale)

@@ -19,7 +19,7 @@ from leaderboard import invalidations, snapshot, wording
 from leaderboard.app import create_app
 from leaderboard.asking import Asked
 from leaderboard.board import Board
-from leaderboard.cell_tables import CellTable, Line, paged, ranks, tables, top, unranked
+from leaderboard.cell_tables import CellTable, Line, drafts, drawn, known, paged, ranks, top
 from leaderboard.grid import error_of
 from leaderboard.language_list import FILTERS
 from leaderboard.problems import Wrong
@@ -123,6 +123,7 @@ def test_a_language_is_found_by_name_autonym_and_code(client: FlaskClient, word:
         ("Ede Yoruba", ["yor_Latn"]),
         ("espanol", ["spa_Latn"]),
         ("espagnol", ["spa_Latn"]),
+        ("castellano", ["spa_Latn"]),
         ("Farsi", ["pes_Arab"]),
         ("Mandarin", ["zho_Hans", "zho_Hant"]),
     ],
@@ -197,12 +198,17 @@ def test_a_language_page_has_the_numbers_of_its_json(client: FlaskClient, code: 
     made = [*told["benchmarks"], *told["self_test"]]
     for body, table in zip(shown[: len(made)], made, strict=True):
         lines = [*table["models"], *table["floors"]]
-        own = [row for row in body[1:] if row != "Floors, not ranked"]
-        assert len(own) == len(lines)
-        for row, line in zip(own, lines, strict=True):
+        own = [row for row in body[1:] if row != "Floors, not ranked" and not row.startswith("not run ")]
+        run = [line for line in lines if line["cell"]]
+        for row, line in zip(own, run, strict=True):
             assert row.startswith(wording.plain(line["model"]["name"]))
-            expected = rows_of(line["cell"]) if line["cell"] else [wording.reason(line["reason"])]
+            expected = rows_of(line["cell"])
             assert all(part in row for part in expected), (row, expected)
+        unasked = " ".join(row for row in body if row.startswith("not run "))
+        for lines in (table["models"], table["floors"]):
+            named = [wording.plain(line["model"]["name"]) for line in lines if not line["cell"]]
+            assert all(name in unasked for name in named[:5])
+            assert len(named) <= 5 or f"and {len(named) - 5} more model" in unasked
 
 
 def test_a_language_page_has_the_best_models_and_a_way_to_all(crowded: FlaskClient) -> None:
@@ -226,20 +232,21 @@ def test_a_language_page_has_the_best_models_and_a_way_to_all(crowded: FlaskClie
 def test_ranks_are_those_of_the_one_function_for_standings(client: FlaskClient, board: Path) -> None:
     with Board.open(board, snapshot.current(board)) as opened:
         for code in ("yor_Latn", "pes_Arab", "amh_Ethi"):
-            results = [one for one in opened.results_of_language(code) if one.cell.task == "sib200"]
-            places = ranks(results)
+            outlines = [one for one in opened.outlines_of_language(code) if one.task == "sib200"]
+            models = {one.id: opened.model_names()[one.model].slug for one in outlines}
+            places = ranks(outlines, known(opened))
             (own,) = opened.standings({("sib200", "1")}, {code}).values()
             expected = {opened.model_names()[one.model].slug: (one.first, one.last) for one in own if one.first}
-            assert {results[number].model.slug: place for number, place in places.items()} == expected
+            assert {models[number]: place for number, place in places.items()} == expected
             assert len(expected) == (2 if code == "pes_Arab" else 1)
 
 
 def test_what_is_not_ranked_says_why(board: Path) -> None:
     with Board.open(board, snapshot.current(board)) as opened:
         why = {
-            (one.cell.task, one.cell.language, one.model.slug): unranked(one)
+            (one.task, one.language, opened.model_names()[one.model].slug): known(opened).unranked(one)
             for code in opened.languages()
-            for one in opened.results_of_language(code)
+            for one in opened.outlines_of_language(code)
         }
     assert why["sib200", "pes_Arab", "hf-maker-good"] == ""
     assert why["sib200", "pes_Arab", "baseline-majority"] == "baseline"
@@ -251,17 +258,18 @@ def test_what_is_not_ranked_says_why(board: Path) -> None:
 @pytest.mark.parametrize("code", ["yor_Latn", "pes_Arab"])  # of the self-test, no model was asked in the second
 def test_tables_are_cut_and_paged_without_losing_a_row(board: Path, code: str) -> None:
     with Board.open(board, snapshot.current(board)) as opened:
-        facts = {(task.name, task.version): task for task in opened.tasks()}
-        every = tables(opened.results_of_language(code), facts, opened.model_names().values())
+        shared = known(opened)
+        planned = drafts(opened.outlines_of_language(code), shared)
+        cut, part = paged(planned, Asked(), shared)
+        every, shown = drawn(opened, planned, shared), drawn(opened, cut, shared)
+        firsts = drawn(opened, [top(draft, 1) for draft in planned], shared)
 
     def lines(found: tuple[CellTable, ...]) -> list[Line]:
         return [line for table in found for line in (*table.models, *table.floors)]
 
-    shown, part = paged(every, Asked())
     assert lines(shown) == lines(every) and part.total == len(lines(every))
-    for table in every:
+    for table, short in zip(every, firsts, strict=True):
         assert all(line.model.baseline for line in table.floors)
-        short = top(table, 1)
         run = tuple(line for line in table.floors if line.cell is not None)
         valued = table.measured > 0
         assert short.floors == run[: 1 if valued else 2]
@@ -271,7 +279,22 @@ def test_tables_are_cut_and_paged_without_losing_a_row(board: Path, code: str) -
         errors = [error_of(line.cell) for line in table.models if line.cell is not None and not line.unranked]
         assert not np.isnan(errors).any()
     with pytest.raises(Wrong):
-        paged(every, Asked((("page", "2"),)))
+        paged(planned, Asked((("page", "2"),)), shared)
+
+
+def test_an_outline_says_of_a_result_what_its_cell_does(board: Path) -> None:
+    shared = ("task", "task_version", "language", "variety", "metric", "headline", "floor", "mode", "prompt_language")
+    numbers = ("shots", "value", "normalised", "n", "ci_low", "ci_high", "energy_provenance", "chance", "reasons")
+    with Board.open(board, snapshot.current(board)) as opened:
+        for code in opened.languages():
+            outlines = opened.outlines_of_language(code)
+            results = opened.results(one.id for one in outlines)
+            assert list(opened.results_of_language(code)) == [results[one.id] for one in outlines]
+            for one in outlines:
+                cell = results[one.id].cell
+                assert opened.model_names()[one.model] == results[one.id].model
+                for name in (*shared, *numbers):
+                    assert getattr(one, name) == getattr(cell, name), name
 
 
 def opened_names(board: Path) -> list[Any]:
@@ -295,9 +318,31 @@ def test_neighbours_are_of_the_same_family_and_counted(client: FlaskClient) -> N
     assert len(told["neighbours"]) == 24
     assert told["more_neighbours"] == len(family) - 1 - 24
     assert {one["language"]["code"] for one in told["neighbours"]} < {one.code for one in family} - {"yor_Latn"}
-    persian = data(client, "/languages/kmr_Latn")["neighbours"]
-    assert (persian[0]["language"]["code"], persian[0]["cells"], persian[0]["state"]) == ("pes_Arab", 3, "benchmarks")
-    assert "No other language of our registry is of its family." in words(text(client, "/languages/eus_Latn"))
+    persian = next(
+        one for one in data(client, "/languages/kmr_Latn")["neighbours"] if one["language"]["code"] == "pes_Arab"
+    )
+    assert (persian["kilometres"], persian["cells"], persian["state"]) == (1043, 3, "benchmarks")
+
+
+def test_neighbours_come_with_the_nearest_first(client: FlaskClient) -> None:
+    catalan = data(client, "/languages/cat_Latn")
+    first = [one["language"]["code"] for one in catalan["neighbours"][:6]]
+    assert catalan["neighbours_of"] == "family" and {"arg_Latn", "spa_Latn", "oci_Latn"} < set(first)
+    assert "hin_Deva" not in [one["language"]["code"] for one in catalan["neighbours"]]
+    far = [one["kilometres"] for one in catalan["neighbours"]]
+    assert far == sorted(far)
+    page = words(text(client, "/languages/cat_Latn"))
+    assert "Languages of the same family, Indo-European, the nearest first" in page
+
+
+def test_a_language_without_relatives_has_those_around_it(client: FlaskClient) -> None:
+    basque = data(client, "/languages/eus_Latn")
+    first = [one["language"]["code"] for one in basque["neighbours"][:6]]
+    assert basque["neighbours_of"] == "anywhere" and {"arg_Latn", "spa_Latn", "cat_Latn"} < set(first)
+    assert (len(basque["neighbours"]), basque["more_neighbours"]) == (24, 0)
+    page = text(client, "/languages/eus_Latn")
+    assert "No other language of our registry is of its family. These are spoken nearest" in words(page)
+    assert "The best models over" not in words(page)
 
 
 def test_gaps_name_what_the_board_and_the_program_lack(client: FlaskClient) -> None:
