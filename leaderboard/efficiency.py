@@ -8,10 +8,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 
 from bench.records import Cell
 from leaderboard.aggregate import BASELINE, SELF_TEST
 from leaderboard.records import EnergyRank
+from leaderboard.standings import LEVEL, WIDTH
 
 PER_CORRECT, EQUIVALENT = "joules_per_correct", "english_equivalent_tokens_per_joule"
 LOWER_IS_BETTER = {PER_CORRECT: True, EQUIVALENT: False}
@@ -58,13 +60,19 @@ def estimate(cell: Cell, figure: str) -> Estimate | None:
     return None if not value or not low or not high else Estimate(value, low, high)
 
 
-def surely_more(one: Estimate, other: Estimate) -> bool:
-    """Whether the 95 % interval of the log difference of two figures lies above zero.
+def surely_more(one: Estimate, other: Estimate, wider: float = 1.0) -> bool:
+    """Whether the interval of the log difference of two figures lies above zero: the 95 % one, or one so much wider.
 
     The interval of a difference from the intervals of its two parts: Zou and Donner (2008), Statistics in Medicine 27.
     """
     difference = math.log(one.value / other.value)
-    return difference > math.hypot(math.log(one.value / one.low), math.log(other.high / other.value))
+    return difference > wider * math.hypot(math.log(one.value / one.low), math.log(other.high / other.value))
+
+
+def _all_pairs(models: int) -> float:
+    """How much wider the intervals of all differences are that hold together with 95 % confidence (Bonferroni)."""
+    pairs = max(1, models * (models - 1) // 2)
+    return NormalDist().inv_cdf(1 - LEVEL / (2 * pairs)) / WIDTH
 
 
 def why_not(cell: Cell, figure: str, *, baseline: bool) -> str:
@@ -126,10 +134,14 @@ def _ranked(group: Sequence[tuple[int, bool, Cell]], figure: str) -> list[Energy
 
 
 def ranges_of(found: Mapping[int, Estimate], *, lower: bool) -> dict[int, tuple[int, int]]:
-    """The best and the worst rank that each may have: 1 and how many are surely better, all less the surely worse."""
+    """The best and the worst rank that each may have: 1 and how many are surely better, all less the surely worse.
+
+    All ranges hold together with 95 % confidence.
+    """
+    wider = _all_pairs(len(found))
 
     def better(one: Estimate, other: Estimate) -> bool:
-        return surely_more(other, one) if lower else surely_more(one, other)
+        return surely_more(other, one, wider) if lower else surely_more(one, other, wider)
 
     return {
         number: (

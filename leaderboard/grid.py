@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 import kernels
 from bench.records import Cell
 from bench.summary import TOO_FEW_ITEMS, UNREVIEWED
+from leaderboard.records import Outline
 from tasks import FLAWS
 
 NOT_COUNTED = FLAWS.keys() | {"too_few_items", "identifier_recall", UNREVIEWED}
@@ -23,6 +24,8 @@ WIDTH_95 = 2 * 1.959963984540054
 
 Floats = NDArray[np.float64]
 Value = TypeVar("Value")
+Number = Cell | Outline
+"""A result, whole or in outline: either says whether, in which way and for how much it counts."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -72,12 +75,12 @@ class Sheet:
         )
 
 
-def way_of(cell: Cell) -> Way:
+def way_of(cell: Number) -> Way:
     """What a cell may be averaged within."""
     return Way(cell.task, cell.task_version, cell.metric, cell.mode, cell.prompt_language, cell.shots)
 
 
-def counts(cell: Cell) -> bool:
+def counts(cell: Number) -> bool:
     """Whether a cell enters a mean: it has a number, from enough items whose text is sound."""
     return (
         cell.value is not None
@@ -87,24 +90,47 @@ def counts(cell: Cell) -> bool:
     )
 
 
-def error_of(cell: Cell) -> float:
+def error_of(cell: Number) -> float:
     """The standard error of a cell's normalised value, from the width of its interval; NaN where it has none."""
     if cell.ci_low is None or cell.ci_high is None or cell.value is None or cell.normalised is None:
         return float("nan")
     return (cell.ci_high - cell.ci_low) * _scale(cell) / WIDTH_95
 
 
-def _high_of(cell: Cell) -> float:
+def ends_of(cell: Number) -> tuple[float, float]:
+    """The ends of a cell's interval as normalised values; NaN where it has none."""
+    high = _high_of(cell)
+    return high - WIDTH_95 * error_of(cell), high
+
+
+def _high_of(cell: Number) -> float:
     """The upper end of a cell's interval as a normalised value; NaN where it has none."""
     if cell.ci_high is None or cell.value is None or cell.normalised is None:
         return float("nan")
     return cell.normalised + (cell.ci_high - cell.value) * _scale(cell)
 
 
-def _scale(cell: Cell) -> float:
+def _scale(cell: Number) -> float:
     """How much normalised value there is for a point of the value."""
     chance = cell.chance or 0.0
     return 1.0 / (kernels.metric(cell.metric).best - chance)
+
+
+def holders(sheets: Iterable[Sheet], languages: Iterable[str], but: Collection[int]) -> dict[str, int]:
+    """How many models have a number that counts in any of some sheets, in each of some languages.
+
+    Those of `but` are no models; a language of which no sheet has a column has none.
+    """
+    known = tuple(sheets)
+    row = {number: place for place, number in enumerate({one for sheet in known for one in sheet.models} - set(but))}
+    column = {name: place for place, name in enumerate(dict.fromkeys(languages))}
+    there = np.zeros((len(row), len(column)), dtype=np.bool_)
+    for sheet in known:
+        rows = [place for place, number in enumerate(sheet.models) if number in row]
+        columns = [place for place, name in enumerate(sheet.languages) if name in column]
+        places = [row[sheet.models[place]] for place in rows], [column[sheet.languages[place]] for place in columns]
+        there[np.ix_(*places)] |= sheet.items[np.ix_(rows, columns)] > 0
+    return dict(zip(column, there.sum(axis=0).tolist(), strict=True))
 
 
 class Builder:

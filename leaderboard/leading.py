@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from leaderboard import facets
-from leaderboard.board import Board
+from leaderboard.board import Board, newest
 from leaderboard.board_pages import BoardRow, by_cells, default, over
 from leaderboard.grid import Sheet
 from leaderboard.naming import named
@@ -35,7 +35,9 @@ def top(board: Board, count: int) -> Leading | None:
     if group is None or group.floor:
         return None
     if not _ranked(found[group]):
-        tasks = [task for task in facets.board_tasks(board) if not task.floor]
+        every = facets.board_tasks(board)
+        latest = newest(every)
+        tasks = [task for task in every if not task.floor and latest[task.name] == task.version]
         by_task = [(task, board.standings({(task.name, task.version)})) for task in tasks]
         by_language = [(code, board.standings(None, {code})) for code in _fullest(board.sheets())]
         for task, own in sorted(by_task, key=lambda pair: -_most(pair[1]))[:1]:

@@ -106,25 +106,7 @@ def _group(
 ) -> tuple[Standing, ...]:
     numbers = sorted({number for sheet in sheets for number in sheet.models})
     row = {number: place for place, number in enumerate(numbers)}
-    chosen = None if languages is None else set(languages)
-    parts: list[Part] = []
-    names: dict[str, int] = {}
-    doubts = [""] * len(numbers)
-    for sheet in sheets:
-        columns = [
-            place
-            for place, name in enumerate(sheet.languages)
-            if sheet.wanted[place] and (chosen is None or name in chosen)
-        ]
-        if not columns:
-            continue
-        rows = [row[number] for number in sheet.models]
-        places = [names.setdefault(sheet.languages[place], len(names)) for place in columns]
-        parts.append((sheet, rows, columns, places))
-        wrong = (sheet.way.task, sheet.way.version) in invalid
-        for number, codes in zip(sheet.models, sheet.doubt[:, columns], strict=True):
-            found = next((sheet.doubts[code] for code in codes if code), "") if codes.any() else ""
-            doubts[row[number]] = doubts[row[number]] or (INVALID if wrong else found)
+    parts, names, doubts = _parts(sheets, row, languages, invalid)
     total, tasks_each = np.zeros((len(numbers), len(names))), np.zeros((len(numbers), len(names)))
     items = np.zeros(len(numbers), dtype=np.int64)
     for sheet, rows, columns, places in parts:
@@ -139,16 +121,8 @@ def _group(
         by_language = total / tasks_each
         value = np.nansum(by_language, axis=1) / counted
         weight = 1.0 / (tasks_each * counted[:, None])
-    variance = np.zeros(len(numbers))
-    for sheet, rows, columns, places in parts:
-        own = sheet.normalised[:, columns]
-        # An infinite weight stands only where there is no number; the error there does not count.
-        parts_of = np.where(np.isnan(own), 0.0, weight[np.ix_(rows, places)] * sheet.error[:, columns])
-        apart = (parts_of**2).sum(axis=1)
-        together = parts_of.sum(axis=1) ** 2
-        variance[rows] += (1.0 - sheet.shared) * apart + sheet.shared * together
     cells = sum(len(columns) for _sheet, _rows, columns, _places in parts)
-    deviation = np.sqrt(variance)
+    deviation = _deviation(parts, weight)
     reasons = [
         _reason(group, number in baselines, int(covered[place]), cells, doubts[place], float(deviation[place]))
         for place, number in enumerate(numbers)
@@ -221,6 +195,51 @@ def _reason(group: Group, baseline: bool, covered: int, cells: int, doubt: str, 
     return NO_INTERVAL if np.isnan(deviation) else ""
 
 
+def _parts(
+    sheets: Sequence[Sheet],
+    row: Mapping[int, int],
+    languages: Collection[str] | None,
+    invalid: Collection[tuple[str, str]],
+) -> tuple[list[Part], dict[str, int], list[str]]:
+    """What of each sheet counts, the languages by their places, and by a model's `row` why it may not be ranked."""
+    chosen = None if languages is None else set(languages)
+    parts: list[Part] = []
+    names: dict[str, int] = {}
+    doubts = [""] * len(row)
+    for sheet in sheets:
+        columns = [
+            place
+            for place, name in enumerate(sheet.languages)
+            if sheet.wanted[place] and (chosen is None or name in chosen)
+        ]
+        if not columns:
+            continue
+        rows = [row[number] for number in sheet.models]
+        places = [names.setdefault(sheet.languages[place], len(names)) for place in columns]
+        parts.append((sheet, rows, columns, places))
+        wrong = (sheet.way.task, sheet.way.version) in invalid
+        for number, codes in zip(sheet.models, sheet.doubt[:, columns], strict=True):
+            found = next((sheet.doubts[code] for code in codes if code), "") if codes.any() else ""
+            doubts[row[number]] = doubts[row[number]] or (INVALID if wrong else found)
+    return parts, names, doubts
+
+
+def _deviation(parts: Sequence[Part], weight: Floats) -> Floats:
+    """The standard error of each model's mean, over cells that go with one another as `Sheet.shared` says."""
+    variance = np.zeros(len(weight))
+    for sheet, rows, columns, places in parts:
+        own = sheet.normalised[:, columns]
+        shares, items = weight[np.ix_(rows, places)], np.maximum(sheet.items[:, columns], 2)
+        # Wilson's interval of few items is short, for it moves to the middle of the scale: a mean of several stays.
+        longer = np.where(shares == 1, 1.0, np.sqrt((items + WIDTH**2) / (items - 1)))
+        # An infinite weight stands only where there is no number; the error there does not count.
+        parts_of = np.where(np.isnan(own), 0.0, shares * longer * sheet.error[:, columns])
+        apart = (parts_of**2).sum(axis=1)
+        together = parts_of.sum(axis=1) ** 2
+        variance[rows] += (1.0 - sheet.shared) * apart + sheet.shared * together
+    return np.sqrt(variance)
+
+
 def _own_ends(parts: Sequence[Part], covered: NDArray[np.int64]) -> Iterator[tuple[int, float, float]]:
     """The intervals of the models that have one cell in a block, by the models' places."""
     for sheet, rows, columns, _places in parts:
@@ -247,8 +266,9 @@ def _worst_decile(by_language: Floats, counted: Floats) -> Floats:
 
 def _speaker_weighted(by_language: Floats, people: Floats) -> Floats:
     there = ~np.isnan(by_language)
+    # Not a matrix product, in which the last bit of a model hangs on how many others stand beside it.
     with np.errstate(invalid="ignore"):
-        return np.asarray(np.where(there, by_language, 0.0) @ people / (there @ people))
+        return np.asarray((np.where(there, by_language, 0.0) * people).sum(axis=1) / (there * people).sum(axis=1))
 
 
 WIDTH = NormalDist().inv_cdf(1 - LEVEL / 2)
@@ -260,14 +280,20 @@ def rank_ranges(values: Floats, deviations: Floats) -> list[tuple[int, int]]:
     Klein, Wright and Wieczorek (2020, Journal of the Royal Statistical Society A 183): intervals that hold jointly,
     here by Bonferroni, so however the models depend on each other; one is surely better where its interval lies above.
     """
+    first, last = rank_ends(values, deviations)
+    return list(zip(first.tolist(), last.tolist(), strict=True))
+
+
+def rank_ends(values: Floats, deviations: Floats) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The first and the last of these ranks as arrays."""
     if not len(values):
-        return []
+        return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
     width = NormalDist().inv_cdf(1 - LEVEL / (2 * len(values)))
     low, high = values - width * deviations, values + width * deviations
     # Those whose low end lies above my high end are surely better.
     better = len(values) - np.searchsorted(np.sort(low), high, side="right")
     worse = np.searchsorted(np.sort(high), low, side="left")
-    return [(1 + int(up), len(values) - int(down)) for up, down in zip(better, worse, strict=True)]
+    return 1 + better, len(values) - worse
 
 
 def by_model(found: Mapping[Group, Sequence[Standing]]) -> dict[int, dict[Group, Standing]]:

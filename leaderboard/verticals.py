@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import quote
 
@@ -13,9 +13,8 @@ from bench.records import Cell
 from languages import Language
 from leaderboard import coverage, language_page
 from leaderboard.asking import Asked, Part
-from leaderboard.board import Board, ModelName, Result
+from leaderboard.board import Board, ModelName, Result, newest
 from leaderboard.coverage import CoverageCell
-from leaderboard.grid import way_of
 from leaderboard.language_page import Gaps
 from leaderboard.problems import Link, Missing
 from leaderboard.records import Badge, TaskFacts
@@ -81,15 +80,19 @@ class VerticalPage:
 
 def page(board: Board, asked: Asked, found: Language, vertical: str) -> VerticalPage:
     """One vertical in one language. Raises `Wrong` for a page that there is not."""
+    every_task = board.tasks()
+    latest = newest(every_task)  # nothing is averaged over versions of a task
     facts = {
         (task.name, task.version): task
-        for task in board.tasks()
-        if not task.floor and coverage.vertical_of(task.vertical) == vertical
+        for task in every_task
+        if latest[task.name] == task.version and not task.floor and coverage.vertical_of(task.vertical) == vertical
     }
     states = coverage.cells(board, [found.code])[found.code]
-    every = _tables(board, found.code, facts)
+    numbers = _numbers(board, found.code, facts)
+    every = _tables(board, found.code, facts, numbers)
     columns = max((len(table.tasks) for table in every), default=1)
     shown, part = _paged(every, asked, max(LEAST_ROWS, min(MOST_ROWS, MOST_CELLS // columns)))
+    shown = _filled(board, shown, numbers)
     here = {(task.name, task.version) for table in every for task in table.tasks}
     return VerticalPage(
         snapshot=board.name,
@@ -103,38 +106,72 @@ def page(board: Board, asked: Asked, found: Language, vertical: str) -> Vertical
     )
 
 
-def _tables(board: Board, code: str, facts: Mapping[tuple[str, str], TaskFacts]) -> tuple[VerticalTable, ...]:
+Numbers = Mapping[Group, Mapping[tuple[str, str, str], Sequence[int]]]
+"""The numbers of results, by what may be averaged and then by model, task and version."""
+
+
+def _numbers(board: Board, code: str, facts: Collection[tuple[str, str]]) -> Numbers:
+    """The results of some tasks in a language, of which only those are read that the page shows."""
+    names = board.model_names()
+    found: dict[Group, dict[tuple[str, str, str], list[int]]] = {}
+    for one in board.outlines_of_language(code):
+        if one.headline and (one.task, one.task_version) in facts:
+            group = Group(bool(one.floor), one.metric, one.mode, one.prompt_language, one.shots)
+            own = found.setdefault(group, {})
+            own.setdefault((names[one.model].slug, one.task, one.task_version), []).append(one.id)
+    return found
+
+
+def _filled(board: Board, found: Iterable[VerticalTable], numbers: Numbers) -> tuple[VerticalTable, ...]:
+    """The tables with the results of their rows."""
+
+    def own(table: VerticalTable, row: VerticalRow) -> list[Sequence[int]]:
+        return [numbers[table.group].get((row.model.slug, one.name, one.version), ()) for one in table.tasks]
+
+    known = tuple(found)
+    results = board.results(
+        number
+        for table in known
+        for row in (*table.models, *table.floors)
+        for cells in own(table, row)
+        for number in cells
+    )
+
+    def filled(table: VerticalTable, rows: Iterable[VerticalRow]) -> tuple[VerticalRow, ...]:
+        return tuple(
+            replace(row, results=tuple(tuple(results[number] for number in cells) for cells in own(table, row)))
+            for row in rows
+        )
+
+    return tuple(
+        replace(table, models=filled(table, table.models), floors=filled(table, table.floors)) for table in known
+    )
+
+
+def _tables(
+    board: Board, code: str, facts: Mapping[tuple[str, str], TaskFacts], numbers: Numbers
+) -> tuple[VerticalTable, ...]:
+    """The tables in order; their rows have no results yet."""
     groups: dict[Group, dict[tuple[str, str], None]] = {}
     for sheet in board.sheets():
         key = sheet.way.task, sheet.way.version
         if key in facts and code in sheet.languages:
             groups.setdefault(group_of(sheet), {})[key] = None
-    found: dict[Group, dict[tuple[str, str, str], list[Result]]] = {}
-    for one in board.results_of_language(code):
-        cell = one.cell
-        if cell.headline and (cell.task, cell.task_version) in facts:
-            way = way_of(cell)
-            group = Group(cell.floor, way.metric, way.mode, way.prompt_language, way.shots)
-            own = found.setdefault(group, {})
-            own.setdefault((one.model.slug, cell.task, cell.task_version), []).append(one)
     names = board.model_names()
     over = board.standings(facts.keys(), {code})
     made = []
     for group, keys in sorted(groups.items()):
-        results = found.get(group, {})
-        asked_here = {key[1:] for key in results}
+        held = numbers.get(group, {})
+        asked_here = {key[1:] for key in held}
         shown = tuple(facts[key] for key in keys if key in asked_here)
         if not shown:
             continue
+        asked = {slug for slug, *place in held if tuple(place) in keys}
         rows = [
-            VerticalRow(
-                names[standing.model],
-                standing,
-                tuple(tuple(results.get((names[standing.model].slug, one.name, one.version), ())) for one in shown),
-            )
+            VerticalRow(names[standing.model], standing, ())
             for standing in over.get(group, ())
+            if names[standing.model].slug in asked
         ]
-        rows = [row for row in rows if any(row.results)]
         made.append(
             VerticalTable(
                 group=group,
