@@ -12,7 +12,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from itertools import chain, repeat
 from pathlib import Path
 from types import TracebackType
@@ -21,7 +21,8 @@ from typing import IO, Any, Self
 import portalocker
 
 from bench.prices import Price
-from bench.records import BenchError, Cell, Mode, Request, Response, Score, UsageError
+from bench.records import BenchError, Cell, Mode, Response, Score, UsageError
+from bench.runfile_records import Answer, Identity, Place, Planned, SampleFacts
 from bench.runfile_schema import VERSION, connect, explain
 
 SUFFIX = ".run.db"
@@ -48,58 +49,6 @@ RESPONSE = (
 
 class RunFileError(BenchError):
     """The run file cannot be read or written. The message is one line and names the file."""
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """What makes two runs the same run: a run file refuses any other."""
-
-    model: str
-    revision: str
-    template: str
-    decoding: str
-
-
-@dataclass(frozen=True, slots=True)
-class SampleFacts:
-    """What a run keeps of a sample: the hash of its content, gold included, and the passage that it shares, if any."""
-
-    hash: str
-    cluster: str
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """What a cell is about: `task` is name@version, the rest is how it was asked. `id` is the run file's."""
-
-    id: int
-    task: str
-    language: str
-    variety: str
-    mode: Mode
-    prompt_language: str
-    shots: int
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """One request of a place with what the run keeps of its sample, and the response, None where there is none yet."""
-
-    sample: str
-    facts: SampleFacts
-    repeat: int
-    response: Response | None
-    request: str
-    cost: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Planned:
-    """A request as it is planned. `prompt` is None where its text may not be kept."""
-
-    request: Request
-    sample: SampleFacts
-    prompt: str | None
 
 
 class RunFile:

@@ -12,8 +12,8 @@ from pathlib import Path
 import msgspec
 
 from bench.records import BenchError
-from bench.runfile import Identity
-from leaderboard import rows, store
+from bench.runfile_records import Identity
+from leaderboard import reading, rows
 from leaderboard.collect import CellKey
 from leaderboard.rows import Row
 
@@ -25,18 +25,26 @@ SHOWN = 1000
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One publish: when (UTC, ISO 8601), which snapshot took which one's place, the addresses of the models that were
-    published, and how many cells the snapshot has."""
+    published, and how many cells the snapshot has.
+
+    `results` counts the cells with a value in the headline metric of their task; None in a line from before they were
+    counted.
+    """
 
     at: str
     snapshot: str
     previous: str
     models: tuple[str, ...]
     cells: int
+    results: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A cell that is new, gone or another, with its value before and after in the metric's unit, None without one."""
+    """A cell that is new, gone or another, with its value before and after in the metric's unit, None without one.
+
+    `result` says whether it is a result before or after: a value in the headline metric of its task.
+    """
 
     model: str
     slug: str
@@ -50,6 +58,7 @@ class Change:
     metric: str
     before: float | None
     after: float | None
+    result: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +66,7 @@ class Difference:
     """From one snapshot to another: addresses of models, and cells, of which the counts are exact and the lists capped.
 
     A cell has changed where anything shown of it has, its value or not; the run that it comes from alone is no change.
+    `results_added` and its like count those cells that are results.
     """
 
     models_added: tuple[str, ...]
@@ -67,6 +77,9 @@ class Difference:
     cells_added: tuple[Change, ...]
     cells_removed: tuple[Change, ...]
     cells_changed: tuple[Change, ...]
+    results_added: int = 0
+    results_removed: int = 0
+    results_changed: int = 0
 
 
 def append(board: Path, entry: Entry) -> None:
@@ -109,7 +122,7 @@ def diff(old: sqlite3.Connection, new: sqlite3.Connection, shown: int = SHOWN) -
     """
     before, after = _models(old), _models(new)
     listed: dict[str, list[Change]] = {"added": [], "removed": [], "changed": []}
-    counts = dict.fromkeys(listed, 0)
+    counts = dict.fromkeys((*listed, *(f"results_{kind}" for kind in listed)), 0)
     order = sorted({**before, **after}, key=lambda each: (after.get(each) or before[each]).slug)
     for identity in order:
         was, now = before.get(identity), after.get(identity)
@@ -117,6 +130,7 @@ def diff(old: sqlite3.Connection, new: sqlite3.Connection, shown: int = SHOWN) -
             continue
         for kind, change in _changes(identity, (old, was), (new, now)):
             counts[kind] += 1
+            counts[f"results_{kind}"] += change.result
             if len(listed[kind]) < shown:
                 listed[kind].append(change)
     return Difference(
@@ -152,15 +166,16 @@ def _changes(identity: Identity, old: Side, new: Side) -> Iterator[tuple[str, Ch
         was, now = before.get(key), after.get(key)
         kind = "added" if was is None else "removed" if now is None else "changed"
         if was is None or now is None or _shown(was) != _shown(now):
-            values = (each[rows.VALUE] if each is not None else None for each in (was, now))
-            yield kind, Change(identity.model, slug, *key, *values)
+            value_before, value_after = (each[rows.VALUE] if each is not None else None for each in (was, now))
+            result = any(each is not None and rows.is_result(each) for each in (was, now))
+            yield kind, Change(identity.model, slug, *key, value_before, value_after, result)
 
 
 def _cells(side: Side) -> dict[CellKey, Row]:
     connection, known = side
     if known is None:
         return {}
-    return {rows.key_of(row): row for row in store.rows_of_model(connection, known.number)}
+    return {rows.key_of(row): row for row in reading.rows_of_model(connection, known.number)}
 
 
 def _shown(row: Sequence[object]) -> tuple[object, ...]:
@@ -180,4 +195,9 @@ def lines(found: Difference) -> Iterator[str]:
             yield f"{sign} {cell.slug} {cell.task}@{cell.version} {place} {cell.metric}: {values}"
         if count > len(cells):
             yield f"{sign} and {count - len(cells):,} more cells"
-    yield f"{found.added:,} cells added, {found.removed:,} removed, {found.changed:,} changed"
+    results = (found.results_added, found.results_removed, found.results_changed)
+    said = "results: {:,} added, {:,} removed, {:,} changed".format(*results)
+    others = (found.added - results[0], found.removed - results[1], found.changed - results[2])
+    if any(others):
+        said += "; other metrics and values that are missing: {:,} added, {:,} removed, {:,} changed".format(*others)
+    yield said

@@ -6,11 +6,11 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import astuple
 
-from bench.runfile import Identity
-from leaderboard import rows, store
+from bench.runfile_records import Identity
+from leaderboard import reading, rows
 from leaderboard.collect import CellKey, check_same_items
 from leaderboard.records import Block, Stamp, TaskFacts
-from leaderboard.store import Entry, Kept
+from leaderboard.writing import Entry, Kept
 
 
 class Older:
@@ -18,7 +18,7 @@ class Older:
 
     def __init__(self, connection: sqlite3.Connection | None) -> None:
         self.connection = connection
-        self.identities = store.identities(connection) if connection else {}
+        self.identities = reading.identities(connection) if connection else {}
 
     def kept(self, fresh: Iterable[Identity]) -> Kept | None:
         """The models that nobody publishes anew."""
@@ -45,12 +45,12 @@ class Older:
         return {Block(*row) for number in kept.numbers.values() for row in kept.connection.execute(asked, (number,))}
 
     def dropped(self, identity: Identity, fresh: Entry) -> int:
-        """How many results of a replaced model are gone, not merely other numbers."""
+        """How many results of a replaced model, in headline metrics, are gone, not merely other numbers."""
         if self.connection is None or identity not in self.identities:
             return 0
         before = self.connection.execute(
             "SELECT task, task_version, language, variety, mode, prompt_language, shots, metric FROM results"
-            " WHERE model_id = ? AND value IS NOT NULL",
+            " WHERE model_id = ? AND headline AND value IS NOT NULL",
             (self.identities[identity],),
         )
         now = {key for key, each in fresh.cells.items() if each.cell.value is not None}
@@ -90,7 +90,7 @@ class Stamps(Mapping[Block, Mapping[str, Stamp]]):
 
     def _before(self, place: Block) -> dict[str, Stamp]:
         assert self._older.connection is not None
-        with store.undamaged():
+        with reading.undamaged():
             row = self._older.connection.execute(
                 "SELECT * FROM items WHERE (task, version, language, variety) = (?, ?, ?, ?)", astuple(place)
             ).fetchone()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -149,6 +149,34 @@ class Published:
     cell: Cell
     scored: Scored | None
     run: str = ""
+
+
+class Outline(NamedTuple):
+    """What decides over the place of a result in a table: its number `id`, that of its `model`, and fields of its cell.
+
+    A page shows ten of the hundreds of results that it orders, and a whole cell takes many times as long to read.
+    """
+
+    id: int
+    model: int
+    task: str
+    task_version: str
+    language: str
+    variety: str
+    metric: str
+    headline: int
+    floor: int
+    mode: str
+    prompt_language: str
+    shots: int
+    value: float | None
+    normalised: float | None
+    n: int
+    ci_low: float | None
+    ci_high: float | None
+    energy_provenance: str
+    chance: float | None
+    reasons: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
