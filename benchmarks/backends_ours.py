@@ -14,7 +14,8 @@ from backends_measure import Failed
 from bench.execution import Totals, execute
 from bench.models import Model, Settings, load
 from bench.records import Request
-from bench.runfile import Identity, Planned, RunFile, SampleFacts
+from bench.runfile import RunFile
+from bench.runfile_records import Identity, Planned, SampleFacts
 from tasks.records import Sample
 
 

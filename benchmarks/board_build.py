@@ -33,11 +33,11 @@ import kernels
 import tasks
 from bench.cards.facts import Facts, Level, stated
 from bench.records import Cell
-from bench.runfile import Identity
-from leaderboard import history, snapshot, store
+from bench.runfile_records import Identity
+from leaderboard import history, reading, slugs, snapshot
 from leaderboard.collect import CellKey, key, task_facts
 from leaderboard.records import Block, Published, RunFacts, Scored, Stamp, TaskFacts
-from leaderboard.store import Content, Entry, Kept
+from leaderboard.writing import Content, Entry, Kept
 
 MAKERS = ("aurora", "baobab", "cedar", "delta", "ember", "fjord")
 LICENCES = ("apache-2.0", "mit", "cc-by-4.0", "gemma", "llama3.1", None)
@@ -236,7 +236,7 @@ class _Entries(Mapping[Identity, Entry]):
     """Each model is made when it is asked for, and the next ones meanwhile in a process of its own."""
 
     def __init__(self, world: World, fresh: list[Identity]) -> None:
-        self._order = [identity for identity in store.slugs(world.people) if identity in set(fresh)]
+        self._order = [identity for identity in slugs.of_models(world.people) if identity in set(fresh)]
         self._place = {identity: place for place, identity in enumerate(self._order)}
         self._made: dict[int, Future[Entry]] = {}
         # The process gets the world by being forked from this one.
@@ -399,7 +399,7 @@ def add(board: Path, models: int, languages: int, task_count: int, items: int, s
     world = World(models + 1, languages, task_count, items, seed)
     before = snapshot.current(board)
     connection = snapshot.connect(board, before)
-    numbers = store.identities(connection)
+    numbers = reading.identities(connection)
     fresh = {identity: None for identity in world.people if identity not in numbers}
     made = _put(board, world.content(fresh), Kept(connection, numbers), before)
     connection.close()
@@ -411,8 +411,8 @@ def _put(board: Path, content: Content, kept: Kept | None, before: str) -> Made:
     written = snapshot.write(content, kept, board, before)
     snapshot.point(board, written.name)
     at = datetime.now(UTC).isoformat(timespec="seconds")
-    slugs = tuple(model.slug for identity, model in written.models.items() if identity in content.entries)
-    history.append(board, history.Entry(at, written.name, before, slugs, written.cells))
+    published = tuple(model.slug for identity, model in written.models.items() if identity in content.entries)
+    history.append(board, history.Entry(at, written.name, before, published, written.cells, written.results))
     return Made(written.name, written.cells, {})
 
 

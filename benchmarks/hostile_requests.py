@@ -18,7 +18,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from leaderboard.desk import web
+from leaderboard.desk import reception
 from tests.leaderboard.desk.visitors import place
 from tests.leaderboard.hostile_requests import run
 
@@ -30,7 +30,7 @@ def main() -> int:
     parser.add_argument("--number", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=1)
     chosen = parser.parse_args()
-    os.environ[web.CHECK] = "0"
+    os.environ[reception.CHECK] = "0"
     with tempfile.TemporaryDirectory() as name:
         there = place(Path(shutil.copytree(chosen.board, Path(name) / "board")))
         there.app.logger.disabled = True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import json
 import re
 import sqlite3
 import zlib
@@ -15,7 +16,7 @@ from typing import Self
 
 from bench.premium.records import Premium, Premiums
 from bench.records import Cell
-from leaderboard import grid, premiums, snapshot, standings, store
+from leaderboard import grid, premiums, reading, rows, snapshot, standings
 from leaderboard.grid import Sheet, Way
 from leaderboard.invalidations import Invalidation
 from leaderboard.invalidations import of as invalidation_of
@@ -27,10 +28,12 @@ from leaderboard.records import (
     Items,
     Mean,
     Model,
+    Outline,
     Scored,
     TaskFacts,
     Tokenizer,
 )
+from leaderboard.rows import cell_of, items_in, model_of, premium_of, task_of, tokenizer_of
 from leaderboard.standings import Group, Standing
 
 
@@ -54,6 +57,9 @@ class Count:
 
 SHOWN = "tokenizer_id IN (SELECT id FROM tokenizers WHERE shown_as = '')"
 """The premiums that pages show: of several that are one tokenizer's, those of one."""
+
+
+_OF_LANGUAGE = "language = ? ORDER BY task, task_version, variety, headline DESC, metric, model_id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +86,12 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Unmeasured:
-    """A headline cell without energy: its model's number, its place, and the reason code."""
+    """Headline cells without energy: their model's number, their task, the languages by code, and the reason code."""
 
     model: int
     task: str
     version: str
-    language: str
+    languages: tuple[str, ...]
     reason: str
 
 
@@ -147,7 +153,7 @@ class Board:
 
     def results_of_language(self, code: str) -> Iterator[Result]:
         """Every result of a language, by task, the headline metric first."""
-        return self._results("language = ? ORDER BY task, task_version, variety, headline DESC, metric, model_id", code)
+        return self._results(_OF_LANGUAGE, code)
 
     def results_of_model(self, slug: str, task: str | None = None) -> Iterator[Result]:
         """Every result of a model, in one task where one is named."""
@@ -164,13 +170,43 @@ class Board:
             "task = ? AND task_version = ? AND headline ORDER BY language, variety, model_id", task, version
         )
 
+    def results(self, chosen: Iterable[int]) -> dict[int, Result]:
+        """Some results by their numbers, which their outlines have."""
+        found = self._read("id IN (SELECT value FROM json_each(?))", json.dumps(list(chosen)))
+        return dict(found)
+
+    def outlines_of_language(self, code: str) -> list[Outline]:
+        """What decides over the place of every result of a language, in the order of `results_of_language`."""
+        return self._outlines(_OF_LANGUAGE, code)
+
+    def outlines_of_model(self, slug: str, task: str) -> list[Outline]:
+        """What is known of every result of a model in a task without reading its cell."""
+        return self._outlines("model_id = (SELECT id FROM models WHERE slug = ?) AND task = ?", slug, task)
+
+    def _outlines(self, where: str, *values: str) -> list[Outline]:
+        found = f"SELECT {', '.join(rows.OUTLINED)} FROM cells WHERE {where}"  # noqa: S608 - never a visitor's words
+        return list(map(rows.outline_of, self._tuples(found, *values)))
+
     def _results(self, where: str, *values: str | None) -> Iterator[Result]:
-        names, badges = self.model_names(), self.badges()
-        rows = self._connection.execute(f"SELECT * FROM cells WHERE {where}", values)  # noqa: S608 - never a visitor's words
-        for row in rows:
-            cell, run = store.cell_of(row), row["run"]
-            invalid = self.why_invalid(cell.task, cell.task_version)
-            yield Result(names[row["model_id"]], cell, run, badges.get(run, "self_reported"), invalid)
+        return (result for _number, result in self._read(where, *values))
+
+    def _read(self, where: str, *values: str | None) -> Iterator[tuple[int, Result]]:
+        names, badges, wrong = self.model_names(), self.badges(), self._wrong()
+        for row in self._tuples(f"SELECT * FROM cells WHERE {where}", *values):  # noqa: S608 - never a visitor's words
+            cell, run = cell_of(row), row[rows.RUN_OF_CELL]
+            invalid = wrong.get((cell.task, cell.task_version), "")
+            yield row[1], Result(names[row[0]], cell, run, badges.get(run, "self_reported"), invalid)
+
+    def _tuples(self, sql: str, *values: str | None) -> sqlite3.Cursor:
+        """A query's rows as bare tuples, which are read faster than named ones."""
+        cursor = self._connection.cursor()
+        cursor.row_factory = None
+        return cursor.execute(sql, values)
+
+    def _wrong(self) -> dict[tuple[str, str], str]:
+        """What was found wrong with each task of the board, by name and version; without those that are sound."""
+        found = self._connection.execute("SELECT name, version FROM tasks") if self.invalid else ()
+        return {(name, version): why for name, version in found if (why := self.why_invalid(name, version))}
 
     def badges(self) -> dict[str, Badge]:
         """How far each run was checked, by its id."""
@@ -180,7 +216,7 @@ class Board:
         """A model's scores in one way of a task, by language and variety."""
         row = self._connection.execute("SELECT id FROM models WHERE slug = ?", (slug,)).fetchone()
         wanted = (way.task, way.version, way.metric, way.mode, way.prompt_language, way.shots)
-        return store.scores(self._connection, row["id"], wanted) if row else {}
+        return reading.scores(self._connection, row["id"], wanted) if row else {}
 
     def items(self, block: Block) -> Items:
         """The items of a task in a language."""
@@ -188,31 +224,43 @@ class Board:
             "SELECT * FROM items WHERE (task, version, language, variety) = (?, ?, ?, ?)",
             (block.task, block.version, block.language, block.variety),
         ).fetchone()
-        return store.items_in(row)
+        return items_in(row)
 
-    def model_names(self) -> dict[int, ModelName]:
+    def varied(self, task: str, version: str) -> frozenset[str]:
+        """The languages that a task has in several varieties, which count as one in every mean."""
+        rows = self._connection.execute(
+            "SELECT language FROM items WHERE (task, version) = (?, ?) GROUP BY language HAVING count(*) > 1",
+            (task, version),
+        )
+        return frozenset(code for (code,) in rows)
+
+    def model_names(self) -> Mapping[int, ModelName]:
         """Every model by its number, in the order of their slugs."""
+        return self._names
+
+    @functools.cached_property
+    def _names(self) -> Mapping[int, ModelName]:
         rows = self._connection.execute("SELECT id, slug, name, baseline FROM models ORDER BY slug")
         return {row["id"]: ModelName(row["slug"], row["name"], bool(row["baseline"])) for row in rows}
 
     def model(self, slug: str) -> Model | None:
         """One model with everything known of it."""
         row = self._connection.execute("SELECT * FROM models WHERE slug = ?", (slug,)).fetchone()
-        return store.model_of(row) if row else None
+        return model_of(row) if row else None
 
     def models(self) -> list[Model]:
         """Every model with everything known of it."""
-        return [store.model_of(row) for row in self._connection.execute("SELECT * FROM models ORDER BY slug")]
+        return [model_of(row) for row in self._connection.execute("SELECT * FROM models ORDER BY slug")]
 
     def tasks(self) -> list[TaskFacts]:
         """Every task that has cells: benchmarks before floor tasks, then by name."""
         rows = self._connection.execute("SELECT * FROM tasks ORDER BY floor, name, version")
-        return [store.task_of(row) for row in rows]
+        return [task_of(row) for row in rows]
 
     def task(self, name: str) -> list[TaskFacts]:
-        """Every published version of a task."""
-        rows = self._connection.execute("SELECT * FROM tasks WHERE name = ? ORDER BY version DESC", (name,))
-        return [store.task_of(row) for row in rows]
+        """Every published version of a task, the newest first."""
+        rows = self._connection.execute("SELECT * FROM tasks WHERE name = ?", (name,))
+        return sorted(map(task_of, rows), key=by_version, reverse=True)
 
     def means(self, *, model: str | None = None, task: str | None = None) -> list[Mean]:
         """The macro means, of one model or of one task where one is named.
@@ -270,34 +318,33 @@ class Board:
         return self._energy("model_id = (SELECT id FROM models WHERE slug = ?)", slug)
 
     def _energy(self, where: str, *values: str | None) -> Iterator[Measured]:
-        where = f"headline AND energy_provenance != 'none' AND {where}"
+        chosen = f"(SELECT id FROM cells WHERE headline AND energy_provenance != 'none' AND {where})"  # noqa: S608 - as below
         ranks: dict[int, dict[str, EnergyRank]] = {}
-        found = f"SELECT * FROM energy_ranks WHERE cell IN (SELECT id FROM cells WHERE {where})"  # noqa: S608 - as below
-        for rank in (EnergyRank(*row) for row in self._connection.execute(found, values)):
+        found = f"SELECT * FROM energy_ranks WHERE cell IN {chosen}"  # noqa: S608 - as below
+        for rank in (EnergyRank(*row) for row in self._tuples(found, *values)):
             ranks.setdefault(rank.cell, {})[rank.figure] = rank
         order = "ORDER BY task, task_version, language, variety, model_id"
-        for row in self._connection.execute(f"SELECT * FROM cells WHERE {where} {order}", values):  # noqa: S608 - as below
-            cell, own = store.cell_of(row), ranks[row["id"]]
-            if self.why_invalid(cell.task, cell.task_version):
+        wrong = self._wrong()
+        for row in self._tuples(f"SELECT * FROM cells WHERE id IN {chosen} {order}", *values):  # noqa: S608 - as below
+            cell, own = cell_of(row), ranks[row[1]]
+            if (cell.task, cell.task_version) in wrong:
                 own = {
                     figure: replace(rank, first=None, last=None, peers=0, reason=rank.reason or standings.INVALID)
                     for figure, rank in own.items()
                 }
-            yield Measured(row["model_id"], cell, own)
+            yield Measured(row[0], cell, own)
 
-    def without_energy(
-        self, *, model: str | None = None, language: str | None = None, task: str | None = None
-    ) -> list[Unmeasured]:
-        """Which headline cells have no energy, and why: those of one model, language or task where one is named."""
-        where = "task = coalesce(?, task) AND (? IS NULL OR model_id = (SELECT id FROM models WHERE slug = ?))"
-        asked: tuple[str | None, ...] = (task, model, model)
-        if language is None:
-            source = "value, reason FROM without_energy, json_each(languages)"
-        else:  # most rows have most languages, so looking is faster than taking them apart
-            source, where = "?, reason FROM without_energy", f"{where} AND instr(languages, ?)"
-            asked = (language, *asked, f'"{language}"')
-        rows = self._connection.execute(f"SELECT model_id, task, version, {source} WHERE {where}", asked)
-        return [Unmeasured(*row) for row in rows]
+    def without_energy(self, *, model: str | None = None, task: str | None = None) -> list[Unmeasured]:
+        """Which headline cells have no energy, and why: those of one model or task where one is named."""
+        found = self._tuples(
+            "SELECT model_id, task, version, languages, reason FROM without_energy"
+            " WHERE task = coalesce(?, task) AND (? IS NULL OR model_id = (SELECT id FROM models WHERE slug = ?))",
+            *(task, model, model),
+        )
+        return [
+            Unmeasured(number, name, version, tuple(json.loads(codes)), why)
+            for number, name, version, codes, why in found
+        ]
 
     def languages(self) -> list[str]:
         """The codes of all languages that have cells."""
@@ -306,7 +353,7 @@ class Board:
     def tokenizers(self) -> dict[int, Tokenizer]:
         """Every tokenizer that stands for itself by its number, in the order of their slugs."""
         rows = self._connection.execute("SELECT * FROM tokenizers WHERE shown_as = '' ORDER BY slug")
-        return {row["id"]: store.tokenizer_of(row) for row in rows}
+        return {row["id"]: tokenizer_of(row) for row in rows}
 
     def stand_ins(self) -> dict[tuple[str, str, str], tuple[str, str, str]]:
         """Tokenizer, revision and corpus of what is not shown -> of what stands for it."""
@@ -322,7 +369,7 @@ class Board:
             "SELECT * FROM premiums WHERE tokenizer_id = (SELECT id FROM tokenizers WHERE slug = ?) ORDER BY rowid",
             (tokenizer.slug,),
         )
-        return premiums.of_tokenizer(tokenizer, map(store.premium_of, rows))
+        return premiums.of_tokenizer(tokenizer, map(premium_of, rows))
 
     def premiums(self) -> Iterator[tuple[int, Premium]]:
         """Every premium with its tokenizer's number."""
@@ -330,7 +377,7 @@ class Board:
             f"SELECT * FROM premiums WHERE {SHOWN} ORDER BY tokenizer_id, language, variety"  # noqa: S608 - as below
         )
         for row in rows:
-            yield row["tokenizer_id"], store.premium_of(row)
+            yield row["tokenizer_id"], premium_of(row)
 
     def premiums_of_language(self, code: str) -> list[tuple[Tokenizer, Premium]]:
         """The premium of a language by every tokenizer that was counted in it."""
@@ -339,7 +386,7 @@ class Board:
             f"SELECT * FROM premiums WHERE {SHOWN} AND language = ? ORDER BY tokenizer_id, variety",  # noqa: S608 - as below
             (code,),
         )
-        return [(known[row["tokenizer_id"]], store.premium_of(row)) for row in rows]
+        return [(known[row["tokenizer_id"]], premium_of(row)) for row in rows]
 
     def premium_ranges(self) -> dict[str, PremiumRange]:
         """The lowest and highest premium of every language that has any."""
@@ -367,15 +414,14 @@ class Board:
 
 
 def newest(known: Iterable[TaskFacts]) -> dict[str, str]:
-    """The newest version of each task: the highest, numbers within it taken as numbers."""
-    found: dict[str, str] = {}
-    for task in known:
-        found[task.name] = max(found.get(task.name, task.version), task.version, key=_parts)
-    return found
+    """The newest version of each task."""
+    return {task.name: task.version for task in sorted(known, key=by_version)}
 
 
-def _parts(version: str) -> list[tuple[bool, int, str]]:
-    return [(part.isdigit(), int(part) if part.isdigit() else 0, part) for part in re.split(r"(\d+)", version)]
+def by_version(task: TaskFacts) -> list[tuple[bool, int, str]]:
+    """What versions of a task are sorted by: numbers within them are taken as numbers, so that 10 comes after 9."""
+    parts = re.split(r"(\d+)", task.version)
+    return [(part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in parts]
 
 
 @functools.lru_cache(maxsize=1)  # tens of MB where a board is large, in every process

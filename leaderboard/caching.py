@@ -21,6 +21,10 @@ LARGEST = 4 * 2**20
 """Larger answers are made anew: one whole table would push out hundreds of pages."""
 
 
+HUGE = 8 * 2**20
+"""Bytes beyond which a body is a whole table, made for one visitor alone: packing it well would take him longer."""
+
+
 @dataclass(frozen=True, slots=True)
 class Made:
     """An answer: its status, content type, the address that it redirects to, if any, and its body, gzipped."""
@@ -33,7 +37,8 @@ class Made:
     @classmethod
     def of(cls, status: int, kind: str, body: bytes, location: str = "") -> Made:
         """An answer from its body. The same body gives the same bytes: nothing of the time goes in."""
-        return cls(status, kind, location, gzip.compress(body, 6, mtime=0))
+        level = 6 if len(body) <= HUGE else 1
+        return cls(status, kind, location, gzip.compress(body, level, mtime=0))
 
     def body(self) -> bytes:
         """What the visitor reads who takes no gzip."""

@@ -10,6 +10,7 @@ import tasks
 from languages import Language
 from leaderboard.asking import Asked, Part
 from leaderboard.board import Board
+from leaderboard.grid import Sheet, holders
 from leaderboard.naming import looked_for, named
 from leaderboard.site import Site
 
@@ -121,43 +122,40 @@ def cells(board: Board, codes: Collection[str]) -> dict[str, tuple[CoverageCell,
     """The state of each language in every vertical."""
     models, declared = _on_board(board, set(codes))
     program, names = program_tasks(), verticals(board)
+    nothing: set[str] = set()
     return {
         code: tuple(
-            _cell(name, models.get((code, name), set()), declared.get((code, name), set()), program.get((code, name)))
+            _cell(name, models.get((code, name), 0), declared.get((code, name), nothing), program.get((code, name)))
             for name in names
         )
         for code in codes
     }
 
 
-def _cell(vertical: str, models: Collection[int], declared: set[str], program: set[str] | None) -> CoverageCell:
+def _cell(vertical: str, models: int, declared: set[str], program: set[str] | None) -> CoverageCell:
     every = declared | (program or set())
     state = EVALUATED if models else UNTRIED if every else NO_TASK
-    return CoverageCell(vertical, state, len(models), len(declared), len(every))
+    return CoverageCell(vertical, state, models, len(declared), len(every))
 
 
-Held = dict[tuple[str, str], set[int]]
-
-
-def _on_board(board: Board, codes: Collection[str]) -> tuple[Held, dict[tuple[str, str], set[str]]]:
-    """By language and vertical: the models with a number that counts, and the board's tasks that have the language."""
+def _on_board(
+    board: Board, codes: Collection[str]
+) -> tuple[dict[tuple[str, str], int], dict[tuple[str, str], set[str]]]:
+    """By language and vertical: how many models have a number that counts, and the board's tasks with the language."""
     facts = {(task.name, task.version): task for task in board.tasks()}
     floors = {number for number, model in board.model_names().items() if model.baseline}
-    models: Held = {}
+    sheets: dict[str, list[Sheet]] = {}
     declared: dict[tuple[str, str], set[str]] = {}
     for sheet in board.sheets():
         if sheet.floor:
             continue
         vertical = vertical_of(facts[sheet.way.task, sheet.way.version].vertical)
-        there = sheet.items > 0
-        for column, code in enumerate(sheet.languages):
-            if code not in codes:
-                continue
-            own = {number for number, has in zip(sheet.models, there[:, column], strict=True) if has} - floors
-            if own:
-                models.setdefault((code, vertical), set()).update(own)
-            if own or sheet.wanted[column]:
+        sheets.setdefault(vertical, []).append(sheet)
+        held = holders([sheet], codes, floors)
+        for code, wanted in zip(sheet.languages, sheet.wanted.tolist(), strict=True):
+            if code in codes and (wanted or held[code]):
                 declared.setdefault((code, vertical), set()).add(sheet.way.task)
+    models = {(code, name): held for name, own in sheets.items() for code, held in holders(own, codes, floors).items()}
     return models, declared
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from itertools import chain
 
 from leaderboard.asking import Asked
 from leaderboard.board import Board, Measured, ModelName, Unmeasured
-from leaderboard.efficiency import EQUIVALENT, PER_CORRECT, missing, no_interval, rank_doubt
+from leaderboard.efficiency import EQUIVALENT, GENERAL_REASONS, PER_CORRECT, missing, no_interval, rank_doubt
 from leaderboard.naming import looked_for, named
 from leaderboard.pages import Energy, EnergyPage, EnergyRow, EnergyTable, LanguageName, NoEnergy
-from leaderboard.records import TaskFacts
+from leaderboard.records import Outline, TaskFacts
+from leaderboard.site import Site
 
 Tasks = Mapping[tuple[str, str], TaskFacts]
 
@@ -34,20 +36,32 @@ def page(board: Board, asked: Asked) -> EnergyPage:
     known = board.energy_tasks()
     tasks = tuple(known) or tuple(dict.fromkeys(task.name for task in board.tasks()))
     task: str | None = asked.choice("task", tasks) or None
-    codes = sorted(code for code in board.languages() if looked_for(named(code), language))
+    codes = {code for code in board.languages() if looked_for(named(code), language)}
     if len(codes) <= FEW and task is None:
-        found: Iterable[Measured] = chain.from_iterable(map(board.energy_of_language, codes))
-        without = [each for code in codes for each in board.without_energy(language=code)]
+        found: Iterable[Measured] = chain.from_iterable(map(board.energy_of_language, sorted(codes)))
+        without = [each for code in codes for each in _without(board.outlines_of_language(code))]
     else:
         task = task or (tasks[0] if sum(known.values()) > MOST else None)
         found = (each for each in board.energy_of_board(task) if each.cell.language in codes)
-        without = [each for each in board.without_energy(task=task) if each.language in codes]
+        without = [
+            replace(each, languages=own)
+            for each in board.without_energy(task=task)
+            if (own := tuple(filter(codes.__contains__, each.languages)))
+        ]
     return EnergyPage(board.name, language, task or "", tasks, _energy(board, found, without, _by_language))
 
 
-def of_language(board: Board, code: str) -> Energy:
-    """The energy in one language."""
-    return _energy(board, board.energy_of_language(code), board.without_energy(language=code), _by_cost)
+def of_language(board: Board, code: str, outlines: Iterable[Outline]) -> Energy:
+    """The energy in one language, of which these are the results."""
+    return _energy(board, board.energy_of_language(code), _without(outlines), _by_cost)
+
+
+def _without(outlines: Iterable[Outline]) -> Iterator[Unmeasured]:
+    """The headline results without energy, each with its reason."""
+    for one in outlines:
+        if one.headline and one.energy_provenance == "none":
+            why = next((one.reasons[name] for name in GENERAL_REASONS if name in one.reasons), "not_stated")
+            yield Unmeasured(one.model, one.task, one.task_version, (one.language,), why)
 
 
 def of_model(board: Board, slug: str) -> Energy:
@@ -66,9 +80,11 @@ def _energy(
     for each in without:
         # A floor is a rule and no model: nobody would measure what it takes.
         if not names[each.model].baseline:
-            lacking.setdefault((each.model, each.task, each.version, each.reason), set()).add(each.language)
+            lacking.setdefault((each.model, each.task, each.version, each.reason), set()).update(each.languages)
+    every = _named(set().union(*lacking.values()))
+    spoken = {codes: tuple(one for one in every if one.code in codes) for codes in map(frozenset, lacking.values())}
     told = [
-        NoEnergy(names[number], tasks[task, version], why, _named(codes))
+        NoEnergy(names[number], tasks[task, version], why, spoken[frozenset(codes)])
         for (number, task, version, why), codes in lacking.items()
     ]
     told.sort(key=lambda each: (each.model.slug, each.task.floor, each.task.name, each.task.version, each.reason))
@@ -86,11 +102,13 @@ def _tables(
     order: Callable[[EnergyRow], tuple[object, ...]],
 ) -> tuple[EnergyTable, ...]:
     """Figures of two setups or scopes, tasks or ways of asking never share a table."""
+    spoken: dict[str, LanguageName] = {}
     groups: dict[tuple[bool, str, str, str, str, int, str, str], list[EnergyRow]] = {}
     for each in found:
         cell = each.cell
         place = (cell.floor, cell.task, cell.task_version, cell.mode, cell.prompt_language, cell.shots)
-        row = EnergyRow(names[each.model], named(cell.language), cell, each.ranks[PER_CORRECT], each.ranks[EQUIVALENT])
+        language = spoken.get(cell.language) or spoken.setdefault(cell.language, named(cell.language))
+        row = EnergyRow(names[each.model], language, cell, each.ranks[PER_CORRECT], each.ranks[EQUIVALENT])
         groups.setdefault((*place, cell.energy_setup, cell.energy_scope or ""), []).append(row)
     return tuple(
         EnergyTable(tasks[task, version], mode, prompt_language, shots, setup, scope, rows, _notes(rows))
@@ -125,3 +143,15 @@ def _by_cost(row: EnergyRow) -> tuple[object, ...]:
     """What is ranked comes first; the cheapest right answer first, what has no figure last."""
     figure = row.cell.joules_per_correct
     return row.per_correct.first is None, figure is None, figure or 0.0, row.model.slug
+
+
+def register(site: Site) -> None:
+    """Puts the page under its address."""
+    site.page(
+        "/energy",
+        "energy.html",
+        page,
+        EnergyPage,
+        rows=lambda page: [row for table in page.energy.tables for row in table.rows],
+        parameters=("language", "task"),
+    )

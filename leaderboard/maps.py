@@ -10,6 +10,7 @@ from languages import Language
 from leaderboard.asking import Asked, Part
 from leaderboard.board import Board
 from leaderboard.charts_map import STATES, State
+from leaderboard.grid import holders
 from leaderboard.site import Site
 
 ROWS = 100
@@ -75,21 +76,21 @@ def page(board: Board, asked: Asked) -> MapPage:
     )
 
 
-Held = Mapping[tuple[str, bool], tuple[set[int], set[str]]]
+Held = Mapping[tuple[str, bool], tuple[int, set[str]]]
 
 
 def _states(board: Board) -> Held:
-    """Language, and whether of the self-test -> the models with a number that counts, and the tasks of these."""
+    """Language, and whether of the self-test -> how many models have a number that counts, and the tasks of these."""
     floors = {number for number, model in board.model_names().items() if model.baseline}
-    made: dict[tuple[str, bool], tuple[set[int], set[str]]] = {}
-    for sheet in board.sheets():
-        there = sheet.items > 0
-        for column, code in enumerate(sheet.languages):
-            own = {number for number, has in zip(sheet.models, there[:, column], strict=True) if has} - floors
-            if own:
-                models, tasks = made.setdefault((code, sheet.floor), (set(), set()))
-                models |= own
-                tasks.add(sheet.way.task)
+    made: dict[tuple[str, bool], tuple[int, set[str]]] = {}
+    for self_test in (False, True):
+        own = [sheet for sheet in board.sheets() if sheet.floor == self_test]
+        codes = {code for sheet in own for code in sheet.languages}
+        made |= {(code, self_test): (models, set()) for code, models in holders(own, codes, floors).items() if models}
+        for sheet in own:
+            for code, models in holders([sheet], codes, floors).items():
+                if models:
+                    made[code, self_test][1].add(sheet.way.task)
     return made
 
 
@@ -98,7 +99,7 @@ def _row(one: Language, found: Held) -> MapRow:
     for state, floor in choices:
         if (one.code, floor) in found:
             models, tasks = found[one.code, floor]
-            return MapRow(one, state, len(models), len(tasks))
+            return MapRow(one, state, models, len(tasks))
     return MapRow(one, "none", 0, 0)
 
 

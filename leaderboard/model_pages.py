@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from flask_babel import gettext as _
@@ -11,7 +11,7 @@ from flask_babel import lazy_gettext as _l
 
 from bench.cards.facts import LEVELS, Facts
 from bench.records import Cell
-from leaderboard import energy, facets, lineage, lookup, numerals, wording
+from leaderboard import board_pages, energy, facets, lineage, lookup, numerals, wording
 from leaderboard.asking import Asked, Part
 from leaderboard.board import Board, ModelName, Result
 from leaderboard.desk import queue
@@ -22,7 +22,7 @@ from leaderboard.naming import named
 from leaderboard.pages import Energy, LanguageName
 from leaderboard.records import Badge, Coverage, Mean, Model, TaskFacts
 from leaderboard.site import Site
-from leaderboard.standings import Group, Standing, rank_ranges
+from leaderboard.standings import Standing, rank_ends, standings
 from leaderboard.wording import BADGES
 
 SORTS = ("name", "size", "languages", "results")
@@ -122,7 +122,10 @@ class ModelPage:
 
 @dataclass(frozen=True, slots=True)
 class LanguageLine:
-    """A model's result in one language, with its rank there, `first` to `last` of `peers`; or why there is none."""
+    """A model's result in one language, with its rank there, `first` to `last` of `peers`; or why there is none.
+
+    One in a variety of several has no rank here: that stands in the language's own table of the variety.
+    """
 
     language: LanguageName
     variety: str
@@ -238,7 +241,7 @@ def model(board: Board, found: Model) -> ModelPage:
         snapshot=board.name,
         model=found,
         coverage=board.coverage()[found.slug],
-        standings=tuple(one for own in board.standings().values() for one in own if one.model == number),
+        standings=tuple(one for own in board_pages.over(board).values() for one in own if one.model == number),
         benchmarks=tuple(mean for mean in made if not mean.task.floor),
         self_test=tuple(mean for mean in made if mean.task.floor),
         not_run=tuple(task for name, task in facts.items() if name not in run),
@@ -251,14 +254,18 @@ def model(board: Board, found: Model) -> ModelPage:
 def _means(board: Board, slug: str, task: str | None = None) -> Iterator[tuple[tuple[str, str], Mean, Standing | None]]:
     """The means of a model, in one task where one is named, each with its standing within the task."""
     number = next(number for number, one in board.model_names().items() if one.slug == slug)
-    standings: dict[tuple[str, str], Mapping[Group, Sequence[Standing]]] = {}
+    sheets = {sheet.way: sheet for sheet in board.sheets()}
     for mean in board.means(model=slug, task=task):
-        place = mean.task, mean.version
-        if place not in standings:
-            standings[place] = board.standings({place})
-        group = Group(mean.floor, mean.metric, mean.mode, mean.prompt_language, mean.shots)
-        own = standings[place].get(group, ())
-        yield place, mean, next((one for one in own if one.model == number), None)
+        sheet = sheets.get(Way(mean.task, mean.version, mean.metric, mean.mode, mean.prompt_language, mean.shots))
+        yield (mean.task, mean.version), mean, None if sheet is None else _standing(sheet, number, mean)
+
+
+def _standing(sheet: Sheet, number: int, mean: Mean) -> Standing | None:
+    """Where a model stands in one way of a task. Its ranks among the others are those that its mean has of them."""
+    if number not in sheet.models:
+        return None
+    ((own,),) = standings([sheet.of([sheet.models.index(number)])], ()).values()
+    return replace(own, first=mean.first, last=mean.last, peers=mean.peers, reason=mean.reason)
 
 
 def model_task(board: Board, found: Model, versions: Sequence[TaskFacts], asked: Asked) -> ModelTaskPage:
@@ -302,13 +309,16 @@ def _lines(board: Board, task: TaskFacts, results: Sequence[Result]) -> list[Lan
     baselines = {number for number, one in names.items() if one.baseline}
     number = next((number for number, one in names.items() if one.slug == results[0].model.slug), -1)
     ranks: dict[Way, tuple[Mapping[str, tuple[int, int]], Mapping[str, int]]] = {}
+    varied = board.varied(task.name, task.version)
     lines = []
     for one in results:
         way = way_of(one.cell)
         if way not in ranks:
             unranked = one.invalid or way not in sheets or number in baselines
             ranks[way] = ({}, {}) if unranked else ranks_of(sheets[way], number, baselines)
-        first, last = ranks[way][0].get(one.cell.language, (None, None))
+        # A sheet has the mean of a language's varieties: its rank is none of theirs, which have tables of their own.
+        apart = one.cell.language in varied
+        first, last = (None, None) if apart else ranks[way][0].get(one.cell.language, (None, None))
         lines.append(
             LanguageLine(
                 language=named(one.cell.language),
@@ -319,7 +329,7 @@ def _lines(board: Board, task: TaskFacts, results: Sequence[Result]) -> list[Lan
                 badge=one.badge,
                 first=first,
                 last=last,
-                peers=ranks[way][1].get(one.cell.language, 0),
+                peers=0 if apart else ranks[way][1].get(one.cell.language, 0),
             )
         )
     there = {one.cell.language for one in results}
@@ -334,14 +344,27 @@ def ranks_of(sheet: Sheet, number: int, baselines: set[int]) -> tuple[dict[str, 
     ranks: dict[str, tuple[int, int]] = {}
     peers: dict[str, int] = {}
     able = [place for place, one in enumerate(sheet.models) if one not in baselines and not sheet.floor]
-    for column, language in enumerate(sheet.languages):
-        values, errors = sheet.normalised[able, column], sheet.error[able, column]
-        there = np.flatnonzero(~np.isnan(values) & ~np.isnan(errors) & (sheet.doubt[able, column] == 0))
-        own = [at for at, place in enumerate(there) if sheet.models[able[place]] == number]
-        if own:
-            peers[language] = len(there)
-            ranks[language] = rank_ranges(values[there], errors[there])[own[0]]
+    own = next((at for at, place in enumerate(able) if sheet.models[place] == number), None)
+    if own is None:
+        return ranks, peers
+    values, errors = sheet.normalised[able], sheet.error[able]
+    held = ~np.isnan(values) & ~np.isnan(errors) & (sheet.doubt[able] == 0)
+    for column in np.flatnonzero(held[own]):
+        there, language = held[:, column], sheet.languages[column]
+        first, last = rank_ends(values[there, column], errors[there, column])
+        at = int(there[:own].sum())
+        peers[language] = int(there.sum())
+        ranks[language] = int(first[at]), int(last[at])
     return ranks, peers
+
+
+def unknown_facts(facts: Facts) -> list[tuple[str, list[str]]]:
+    """Why some facts of a model are not known, in words, each reason with the facts that lack for it."""
+    made: dict[str, list[str]] = {}
+    for name, label in SHOWN_FACTS:
+        if getattr(facts, name) is None:
+            made.setdefault(fact_reason(facts.reasons.get(name, "")), []).append(str(label))
+    return list(made.items())
 
 
 def fact_reason(said: str) -> str:
@@ -365,7 +388,7 @@ def fact(facts: Facts, name: str) -> str:
 
 def register(site: Site) -> None:
     """Puts the pages under their addresses, and what their words need into the templates."""
-    site.app.jinja_env.filters.update(fact_reason=fact_reason, fact=fact)
+    site.app.jinja_env.filters.update(fact_reason=fact_reason, fact=fact, unknown_facts=unknown_facts)
     site.app.jinja_env.globals.update(shown_facts=SHOWN_FACTS, model_facets=_facets)
     site.page(
         "/models/",

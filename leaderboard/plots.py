@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 
 from leaderboard import board_pages, efficiency, facets, lookup
 from leaderboard.asking import Asked, Part
-from leaderboard.board import Board, Measured, ModelName
+from leaderboard.board import Board, Measured, ModelName, by_version
 from leaderboard.charts import pareto
 from leaderboard.efficiency import EQUIVALENT
-from leaderboard.grid import WIDTH_95, error_of
+from leaderboard.grid import ends_of
 from leaderboard.naming import named
 from leaderboard.pages import LanguageName
 from leaderboard.records import TaskFacts
@@ -160,7 +160,7 @@ def index(board: Board) -> PlotList:
 def choices(board: Board, every: Iterable[TaskFacts]) -> dict[str, TaskChoice]:
     """Tasks by their names in an address: the newest version by the name alone, benchmarks before floor tasks."""
     made: dict[str, TaskChoice] = {}
-    for one in sorted(every, key=lambda task: task.version, reverse=True):
+    for one in sorted(every, key=by_version, reverse=True):
         value = one.name if one.name not in made else f"{one.name}@{one.version}"
         invalid = board.why_invalid(one.name, one.version)
         made[value] = TaskChoice(value, one.name, one.version, one.title, one.floor, invalid)
@@ -250,8 +250,7 @@ def _measured(
             )
             without.append(NoPoint(one.model, code))
             continue
-        spread = error_of(cell) * WIDTH_95 / 2
-        known = not math.isnan(spread)
+        low, high = ends_of(cell)
         estimate = efficiency.estimate(cell, EQUIVALENT)
         doubts = (
             INVALID if task is not None and task.invalid else "",
@@ -267,8 +266,8 @@ def _measured(
                 figure_low=estimate.low if estimate else None,
                 figure_high=estimate.high if estimate else None,
                 normalised=cell.normalised,
-                low=cell.normalised - spread if known else None,
-                high=min(1.0, cell.normalised + spread) if known else None,
+                low=None if math.isnan(low) else low,
+                high=None if math.isnan(low) else high,
                 items=cell.n,
                 covered=1,
                 cells=1,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from bench.records import Cell
 from bench.summary import TOO_FEW_ITEMS
 from leaderboard import board_pages, facets
 from leaderboard.asking import Asked, Part
@@ -17,7 +17,7 @@ from leaderboard.grid import NOT_COUNTED, WIDTH_95, Sheet, Way, way_of
 from leaderboard.naming import named
 from leaderboard.pages import LanguageName
 from leaderboard.plots import TaskChoice, choices
-from leaderboard.records import Mean
+from leaderboard.records import Mean, Outline
 from leaderboard.site import Site
 from leaderboard.standings import Group, group_of
 
@@ -54,7 +54,8 @@ class HeatLine:
 
 @dataclass(frozen=True, slots=True)
 class HeatMap:
-    """One task asked in one way: ranked models by value, then the others, then floors; languages by English name.
+    """One task asked in one way: ranked models by value, then the others, then floors; languages by English name,
+    those without any number last.
 
     `reasons` are those of the cells on this page that have no number.
     """
@@ -111,9 +112,10 @@ def _weight(one: TaskChoice, sheets: Mapping[tuple[str, str], Mapping[str, Sheet
 
 
 def _columns(sheet: Sheet) -> list[tuple[int, LanguageName]]:
-    """Columns of a sheet by the English names of their languages."""
+    """Columns of a sheet: those with a number of any model first, then by the English names of their languages."""
     known = [(place, named(code)) for place, code in enumerate(sheet.languages)]
-    return sorted(known, key=lambda pair: (pair[1].name.casefold(), pair[1].code))
+    empty = (np.isnan(sheet.normalised).sum(axis=0) == len(sheet.models)).tolist()
+    return sorted(known, key=lambda pair: (empty[pair[0]], pair[1].name.casefold(), pair[1].code))
 
 
 def _rows(board: Board, sheet: Sheet) -> list[int]:
@@ -135,19 +137,19 @@ def _rows(board: Board, sheet: Sheet) -> list[int]:
 
 def _cells(board: Board, sheet: Sheet, rows: Sequence[int], columns: Sequence[int]) -> tuple[HeatRow, ...]:
     names, why = board.model_names(), _reasons(board, sheet, rows, columns)
+    chosen = np.ix_(rows, columns)
+    parts = (part[chosen].tolist() for part in (sheet.normalised, sheet.error, sheet.high, sheet.items))
     made = []
-    for row in rows:
+    for row, *numbers in zip(rows, *parts, strict=True):
         cells = []
-        for column in columns:
-            value, error = float(sheet.normalised[row, column]), float(sheet.error[row, column])
-            if np.isnan(value):
+        for column, value, error, high, items in zip(columns, *numbers, strict=True):
+            if math.isnan(value):
                 cells.append(HeatCell(None, None, None, 0, why[row, column]))
-                continue
-            low, high = None, None
-            if not np.isnan(error):
-                high = min(1.0, float(sheet.high[row, column]))
-                low = max(sheet.bottom, high - WIDTH_95 * error)
-            cells.append(HeatCell(value, low, high, int(sheet.items[row, column]), ""))
+            elif math.isnan(error):
+                cells.append(HeatCell(value, None, None, items, ""))
+            else:
+                top = min(1.0, high)
+                cells.append(HeatCell(value, max(sheet.bottom, top - WIDTH_95 * error), top, items, ""))
         made.append(HeatRow(names[sheet.models[row]], tuple(cells)))
     return tuple(made)
 
@@ -191,11 +193,10 @@ def _way(mean: Mean) -> Way:
 
 def _told(board: Board, slug: str, way: Way) -> dict[str, str]:
     """What a model's cells say of why they do not count, by language."""
-    own = (result.cell for result in board.results_of_model(slug, way.task) if way_of(result.cell) == way)
-    return {cell.language: _reason(cell) for cell in own}
+    return {one.language: _reason(one) for one in board.outlines_of_model(slug, way.task) if way_of(one) == way}
 
 
-def _reason(cell: Cell) -> str:
+def _reason(cell: Outline) -> str:
     if cell.value is None:
         return cell.reasons.get("value", "no_items")
     if cell.reasons.get("rank") in NOT_COUNTED:

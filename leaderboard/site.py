@@ -20,8 +20,7 @@ from leaderboard import asking, caching, history, invalidations, prefixes, snaps
 from leaderboard.asking import Asked
 from leaderboard.board import Board
 from leaderboard.caching import Made
-from leaderboard.desk.guard import Refused
-from leaderboard.problems import Missing
+from leaderboard.problems import Missing, Refused
 
 CURRENT_CACHE = "public, max-age=60, stale-while-revalidate=600, stale-if-error=86400"
 SNAPSHOT_CACHE = "public, max-age=3600, stale-while-revalidate=86400, stale-if-error=604800"

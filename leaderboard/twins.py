@@ -6,12 +6,14 @@ Rows are records with records inside: a column is named by the way to its value,
 from __future__ import annotations
 
 import csv
-import functools
 import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
+from operator import attrgetter
 from typing import Any
+
+import msgspec
 
 FORMATS = {
     "json": "application/json",
@@ -23,74 +25,96 @@ FORMATS = {
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\0")
 """A spreadsheet takes text that begins so for a formula, and runs it (OWASP, CSV injection)."""
 
-_PLAIN = frozenset({str, int, float, bool})
-
-Flat = dict[str, Any]
-
-
-def flat(record: Any) -> Flat:
-    """A row's values by column. Lists and mappings become JSON; what is None stays so."""
-    made: Flat = {}
-    _flatten(record, "", made)
-    return made
+_NUMBERS = frozenset({int, float, type(None)})
+_PLAIN = _NUMBERS | {str, bool}
 
 
-def _flatten(value: Any, name: str, into: Flat) -> None:
-    if value is None or type(value) in _PLAIN:
-        into[name] = value
-    elif columns := _columns(type(value), name):  # type: ignore[arg-type]  # every type can be hashed
-        for field, column in columns:
-            _flatten(getattr(value, field), column, into)
-    elif isinstance(value, Mapping) and not name:
-        into.update(value)
-    elif isinstance(value, Mapping):
-        into[name] = _text(dict(value))
-    elif isinstance(value, list | tuple | set | frozenset):
-        into[name] = _text([asdict(each) if _is_record(each) else each for each in value])
-    else:
-        into[name] = value
+@dataclass(slots=True)
+class Column:
+    """The values of a column, None in rows that lack it, and the first row that has it."""
+
+    values: list[Any]
+    first: int
 
 
-@functools.cache
-def _columns(kind: type[Any], name: str) -> tuple[tuple[str, str], ...]:
-    """The fields of a record under a name, each with its column; none of what is no record."""
-    if not is_dataclass(kind):
-        return ()
-    return tuple((each.name, f"{name}.{each.name}" if name else each.name) for each in fields(kind))
+class Table:
+    """Rows as columns, which are taken apart a column at a time: a whole table has a million values."""
+
+    def __init__(self, rows: Iterable[Any]) -> None:
+        found = list(rows)
+        self._height = len(found)
+        self._columns: dict[str, Column] = {}
+        self._spread("", found, range(len(found)))
+
+    def columns(self) -> dict[str, list[Any]]:
+        """The columns in the order in which they are met, row by row."""
+        # A record that is missing in one row, as None, is spread over columns in another.
+        nested = {name.rsplit(".", depth)[0] for name in self._columns for depth in range(1, name.count(".") + 1)}
+        ordered = sorted(self._columns.items(), key=lambda pair: pair[1].first)
+        return {name: column.values for name, column in ordered if name not in nested}
+
+    def _spread(self, name: str, values: Sequence[Any], places: Sequence[int]) -> None:
+        """Puts values of some rows under a name; records are spread, lists and mappings become JSON."""
+        kinds = dict.fromkeys(map(type, values))
+        if kinds.keys() <= _PLAIN:
+            self._put(name, values, places)
+            return
+        for kind in kinds:
+            own, where = values, places
+            if len(kinds) > 1:
+                where = [place for place, value in zip(places, values, strict=True) if type(value) is kind]
+                own = [value for value in values if type(value) is kind]
+            if is_dataclass(kind):
+                for field in fields(kind):
+                    inner = f"{name}.{field.name}" if name else field.name
+                    self._spread(inner, list(map(attrgetter(field.name), own)), where)
+            elif issubclass(kind, Mapping) and not name:
+                for place, row in zip(where, own, strict=True):
+                    for key, value in row.items():
+                        self._put(key, [value], [place])
+            elif issubclass(kind, Mapping):
+                self._put(name, [_text(dict(value)) for value in own], where)
+            elif issubclass(kind, list | tuple | set | frozenset):
+                self._put(name, [_text(msgspec.to_builtins(list(value))) for value in own], where)
+            else:
+                self._put(name, own, where)
+
+    def _put(self, name: str, values: Sequence[Any], places: Sequence[int]) -> None:
+        if not places:
+            return
+        column = self._columns.get(name)
+        if column is None:
+            column = self._columns[name] = Column([None] * self._height, places[0])
+        column.first = min(column.first, places[0])
+        if len(places) == self._height:
+            column.values[:] = values
+        else:
+            for place, value in zip(places, values, strict=True):
+                column.values[place] = value
 
 
-def _is_record(value: object) -> bool:
-    return is_dataclass(value) and not isinstance(value, type)
-
-
-def _text(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)
-
-
-def table(rows: Iterable[Any]) -> tuple[list[str], list[Flat]]:
-    """The columns in the order in which they are met, and the rows; a row lacks what is not its kind's."""
-    made = [flat(row) for row in rows]
-    columns: dict[str, None] = {}
-    for row in made:
-        columns.update(dict.fromkeys(row))
-    # A record that is missing in one row, as None, is spread over columns in another.
-    nested = {column.rsplit(".", depth)[0] for column in columns for depth in range(1, column.count(".") + 1)}
-    return [column for column in columns if column not in nested], made
+_text = json.JSONEncoder(ensure_ascii=False, sort_keys=True, default=str).encode
 
 
 def to_json(record: Any) -> bytes:
     """A page's record."""
-    return json.dumps(asdict(record), ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+    told = msgspec.to_builtins(record)  # what `dataclasses.asdict` gives, made in C
+    return json.dumps(told, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
 
 
 def to_csv(rows: Iterable[Any]) -> bytes:
     """RFC 4180, with a quote before text that a spreadsheet would run."""
-    columns, made = table(rows)
+    columns = Table(rows).columns()
     out = io.StringIO(newline="")
     writer = csv.writer(out)
     writer.writerow(map(_harmless, columns))
-    writer.writerows([_harmless(row.get(column)) for column in columns] for row in made)
+    writer.writerows(zip(*map(_sheltered, columns.values()), strict=True))
     return out.getvalue().encode(errors="replace")
+
+
+def _sheltered(column: list[Any]) -> Iterable[Any]:
+    """A column as spreadsheets may have it; numbers are harmless as they are."""
+    return column if set(map(type, column)) <= _NUMBERS else map(_harmless, column)
 
 
 def _harmless(value: Any) -> Any:
@@ -106,10 +130,9 @@ def to_parquet(rows: Iterable[Any]) -> bytes:
     import pyarrow as pa  # only who asks for Parquet pays for it
     import pyarrow.parquet as pq
 
-    columns, made = table(rows)
-    arrays = [_array([row.get(column) for row in made]) for column in columns]
+    table = pa.table({name: _array(values) for name, values in Table(rows).columns().items()})
     out = io.BytesIO()
-    pq.write_table(pa.table(dict(zip(columns, arrays, strict=True))), out, compression="zstd")
+    pq.write_table(table, out, compression="zstd")
     return out.getvalue()
 
 

@@ -35,7 +35,8 @@ def tree(models: Iterable[Known]) -> tuple[Member, ...]:
     of the models.
     """
     known = _distinct(models)
-    parents = [_parent(known, place) for place in range(len(known))]
+    called = _called(known)
+    parents = [_parent(known, called, place) for place in range(len(known))]
     remarks = _cut(known, parents)
     children: dict[int | str, list[int]] = {}
     spelled: dict[str, str] = {}
@@ -47,7 +48,7 @@ def tree(models: Iterable[Known]) -> tuple[Member, ...]:
 
     def member(place: int) -> Member:
         name, facts = known[place]
-        said = (*remarks.get(place, ()), *_remarks(known, place, parents[place]))
+        said = (*remarks.get(place, ()), *_remarks(known, called, place, parents[place]))
         return Member(name, facts, said, tuple(member(child) for child in children.get(place, ())))
 
     roots: list[tuple[int, Member]] = [(place, member(place)) for place in children.get(-1, ())]
@@ -76,25 +77,32 @@ def _distinct(models: Iterable[Known]) -> list[Known]:
     return known
 
 
-def _parent(known: Sequence[Known], place: int) -> int | str | None:
+Called = Mapping[str, Sequence[int]]
+"""A name, case folded -> the places of the models that it may stand for, those of that very name first."""
+
+
+def _called(known: Sequence[Known]) -> Called:
+    """The models by their names, with and without the provider."""
+    names = [name.casefold() for name, _ in known]
+    exact: dict[str, list[int]] = {}
+    bare: dict[str, list[int]] = {}
+    for place, name in enumerate(names):
+        exact.setdefault(name, []).append(place)
+        bare.setdefault(name.partition(":")[2], []).append(place)
+    return {name: [*exact.get(name, ()), *bare.get(name, ())] for name in exact.keys() | bare.keys()}
+
+
+def _parent(known: Sequence[Known], called: Called, place: int) -> int | str | None:
     """The model that one was made from: its place among the models, else its name; None where nothing says."""
     bases = known[place][1].base or ()
     for base in bases:
-        found = _places(known, base)
+        found = called.get(base.casefold(), ())
         others = [other for other in found if other != place]
         if others:
             return others[0]
         if found and known[place][1].relation != "adapter":
             return place  # an adapter may well have the name of its base
     return bases[0] if bases else None
-
-
-def _places(known: Sequence[Known], base: str) -> list[int]:
-    """The models that a base's name may stand for, those of that very name first."""
-    wanted = base.casefold()
-    names = [name.casefold() for name, _ in known]
-    exact = [place for place, name in enumerate(names) if name == wanted]
-    return exact + [place for place, name in enumerate(names) if name.partition(":")[2] == wanted]
 
 
 def _cut(known: Sequence[Known], parents: list[int | str | None]) -> Mapping[int, tuple[str, ...]]:
@@ -114,17 +122,17 @@ def _cut(known: Sequence[Known], parents: list[int | str | None]) -> Mapping[int
     return remarks
 
 
-def _remarks(known: Sequence[Known], place: int, parent: int | str | None) -> Iterable[str]:
+def _remarks(known: Sequence[Known], called: Called, place: int, parent: int | str | None) -> Iterable[str]:
     """What is odd about a model under its parent."""
     facts = known[place][1]
     if isinstance(parent, int):
         above = known[parent][1]
         if facts.level and above.level and LEVELS.index(facts.level) < LEVELS.index(above.level):
             yield f"says level {facts.level}, but was made from one of level {above.level}"
-    others = [base for base in facts.base or () if not _stands_for(known, base, parent)]
+    others = [base for base in facts.base or () if not _stands_for(called, base, parent)]
     if parent is not None and others:
         yield f"also made from {', '.join(others)}"
 
 
-def _stands_for(known: Sequence[Known], base: str, parent: int | str | None) -> bool:
-    return parent in _places(known, base) if isinstance(parent, int) else base == parent
+def _stands_for(called: Called, base: str, parent: int | str | None) -> bool:
+    return parent in called.get(base.casefold(), ()) if isinstance(parent, int) else base == parent
