@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import html
 import re
+import tempfile
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -74,15 +75,29 @@ def freeze(
 ) -> Frozen:
     """Writes the current snapshot's site to a new folder. Raises `UsageError` where the folder holds something else.
 
-    `root` is where the site will lie on its server, "" for its top; `live` the address of the board that answers
-    what files cannot.
+    The folder is there when all of it is, and not before. Raises `BoardError` where it cannot be written. `root` is
+    where the site will lie on its server, "" for its top; `live` the address of the board that answers what files
+    cannot.
     """
     root = root.rstrip("/")
     if root and not root.startswith("/"):
         raise UsageError(f"--root is {root!r}; give a path that begins with a slash, such as /board")
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise UsageError(f"{output} is not empty; name a new folder")
-    work = _Work(site, snapshot.current(site.folder), output, root, live.rstrip("/"), locales)
+    output = output.absolute()
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{output.name}-", dir=output.parent) as beside:
+            work = _Work(site, snapshot.current(site.folder), Path(beside) / "site", root, live.rstrip("/"), locales)
+            made = _write_all(work, watch)
+            work.output.replace(output)
+    except OSError as error:
+        raise snapshot.BoardError(f"cannot write {output}: {error.strerror}; nothing of it is kept") from error
+    return made
+
+
+def _write_all(work: _Work, watch: Watch) -> Frozen:
+    site, root, locales = work.site, work.root, work.locales
     walked = walking.stops(site, work.name)
     with watch("pages", len(walked)) as progress:
         for done, stop in enumerate(walked, start=1):
@@ -213,13 +228,8 @@ def _write(work: _Work, address: str, content: bytes) -> None:
 
 def _put(work: _Work, address: str, content: bytes) -> None:
     path = _path(work, address)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-    except OSError as error:
-        raise snapshot.BoardError(
-            f"cannot write {path}: {error.strerror}; remove {work.output} and freeze again"
-        ) from error
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
 
 
 def _path(work: _Work, address: str) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import re
@@ -17,6 +18,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from bench.records import UsageError
+from bench.watch import Progress, Standing
 from leaderboard import freezing, snapshot, walking
 from leaderboard.app import create_app
 from leaderboard.freezing import Frozen
@@ -161,3 +163,22 @@ def test_a_folder_that_holds_something_is_refused(site: Site, tmp_path: Path) ->
     assert (tmp_path / "mine").read_text() == "kept"
     with pytest.raises(UsageError, match="begins with a slash"):
         freezing.freeze(site, tmp_path / "new", root="board")
+
+
+def test_a_freeze_that_breaks_off_leaves_nothing_and_can_be_repeated(site: Site, tmp_path: Path) -> None:
+    class Interrupted(Exception):
+        pass
+
+    @contextlib.contextmanager
+    def broken_off(_what: str, _total: int) -> Iterator[Progress]:
+        def told(done: int, standing: Standing | None = None) -> None:
+            if done == 5:
+                raise Interrupted
+
+        yield told
+
+    with pytest.raises(Interrupted):
+        freezing.freeze(site, tmp_path / "files", watch=broken_off)
+    assert list(tmp_path.iterdir()) == []
+    assert freezing.freeze(site, tmp_path / "files").pages > 50
+    assert [path.name for path in tmp_path.iterdir()] == ["files"]
