@@ -57,3 +57,12 @@ def test_the_examples_of_the_scoring_page() -> None:
 def test_what_the_readme_links_to_exists() -> None:
     for target in re.findall(r"\]\((?!http)([^)#]+)\)", README):
         assert (REPOSITORY / target).is_file(), target
+
+
+@pytest.mark.parametrize(
+    "page", ["README.md", *sorted(f"docs/{path.name}" for path in (REPOSITORY / "docs").glob("*.md"))]
+)
+def test_files_that_a_page_names_exist(page: str) -> None:
+    named = r"`((?:bench|benchmarks|docs|kernels|languages|leaderboard|tasks|tests)/[\w./-]+)`"
+    for path in re.findall(named, (REPOSITORY / page).read_text("utf-8")):
+        assert (REPOSITORY / path).exists(), path
