@@ -19,7 +19,8 @@ import kernels
 from bench import joint
 from bench.difference import DETECTABLE, ROUNDS, TRIALS, Pair, difference, holm, stretched, within
 from bench.records import Cell, UsageError
-from bench.runfile import RunFile, SampleFacts
+from bench.runfile import RunFile
+from bench.runfile_records import SampleFacts
 from bench.statistics import CLUSTERS_NEEDED
 from bench.summary import TOO_FEW_ITEMS, UNEVEN, drawn_with, pooled, same_options, seed
 from kernels.base import Metric, Scores, Statistics

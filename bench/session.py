@@ -25,7 +25,8 @@ from bench.execution import NO_BOUNDS, Bounds, Outcome, Totals, execute
 from bench.plan import ENGLISH, Block, Style, requests
 from bench.premium.files import from_json, to_json
 from bench.records import BenchError, Mode, Request, Response, UsageError
-from bench.runfile import Identity, Place, Planned, RunFile, SampleFacts
+from bench.runfile import RunFile
+from bench.runfile_records import Identity, Place, Planned, SampleFacts
 from bench.watch import Watch, unwatched
 from tasks import DataError, Sample, Task, Variety
 

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import TypeVar
 
 from bench.aggregate import by_way, macro
 from bench.records import Cell
 from bench.summary import TOO_FEW_ITEMS
-from leaderboard.grid import counts
+from leaderboard.grid import Number, counts
 from leaderboard.records import Coverage, Mean, Model
 from tasks import FLAWS
+
+Known = TypeVar("Known", bound=Number)
 
 BASELINE, SELF_TEST, PARTIAL, NO_NUMBERS = "baseline", "self_test", "partial", "no_numbers"
 
@@ -102,18 +105,18 @@ def coverage(model: Model, cells: Iterable[Cell]) -> Coverage:
     )
 
 
-def _holds(cell: Cell) -> bool:
+def _holds(cell: Number) -> bool:
     """Whether a cell may be held against another: enough items, and nothing that keeps it from being ranked."""
     return cell.value is not None and cell.n >= TOO_FEW_ITEMS and "rank" not in cell.reasons
 
 
-def highest_floor(cells: Iterable[Cell]) -> Cell | None:
+def highest_floor(cells: Iterable[Known]) -> Known | None:
     """Of the baselines' cells in one table the one with the highest value that holds: what a model has to beat."""
     valued = [cell for cell in cells if _holds(cell)]
     return max(valued, key=lambda cell: cell.value or 0.0, default=None)
 
 
-def against_floor(cell: Cell, floor: Cell | None) -> str:
+def against_floor(cell: Number, floor: Number | None) -> str:
     """`above`, `below` or `not_separable`: where the interval lies beside the highest floor.
 
     Empty without either, and where the two were not scored on equally many items.

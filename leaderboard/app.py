@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
+import babel
 from flask import Flask, Response, jsonify, redirect, render_template, request
 from flask_babel import gettext as _
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, RequestURITooLarge
@@ -19,10 +20,20 @@ import languages
 from bench.energy import reasons
 from bench.premium import plot
 from bench.records import UsageError
-from leaderboard import addresses, efficiency, energy_wording, numerals, prefixes, snapshot, translation, wording
-from leaderboard.desk.guard import Refused
+from leaderboard import (
+    addresses,
+    efficiency,
+    energy_wording,
+    local_names,
+    numerals,
+    prefixes,
+    remarks,
+    snapshot,
+    translation,
+    wording,
+)
 from leaderboard.prefixes import Prefixes
-from leaderboard.problems import Link, Missing, Problem, Wrong
+from leaderboard.problems import Link, Missing, Problem, Refused, Wrong
 from leaderboard.site import CURRENT_CACHE, Site
 
 HERE = Path(__file__).parent
@@ -129,8 +140,8 @@ def _words(app: Flask) -> None:
         points=wording.points,
         interval=wording.interval,
         reason=wording.reason,
-        remarks=wording.remarks,
-        mean_remarks=wording.mean_remarks,
+        remarks=remarks.of_cell,
+        mean_remarks=remarks.of_mean,
         way=wording.way,
         plain=wording.plain,
         people=wording.people,
@@ -140,14 +151,18 @@ def _words(app: Flask) -> None:
         why=energy_wording.why,
         figure=energy_wording.figure,
         times=energy_wording.times,
-        energy_absent=energy_wording.absent,
         energy_missing=efficiency.missing,
         no_interval=efficiency.no_interval,
         rank_doubt=lambda rank, cell: efficiency.rank_doubt(cell, rank),
         doubt=energy_wording.doubt,
         flaw=energy_wording.flaw,
+        countries=local_names.countries,
+        language_name=local_names.language_name,
+        language_plain=local_names.language_plain,
+        language_within=local_names.language_within,
+        script_name=local_names.script_name,
+        script_plain=local_names.script_plain,
         machine=energy_wording.machine,
-        counted=energy_wording.counted,
         per_correct=energy_wording.per_correct,
         equivalent=energy_wording.equivalent,
         per_request=energy_wording.per_request,
@@ -202,8 +217,9 @@ def _static(app: Flask) -> None:
 
 
 def _build() -> str:
-    """What else than the snapshot decides how a page looks: this package's files, reasons, plots, and the languages."""
+    """What else than the snapshot decides how a page looks: this package's files, reasons, plots, languages, CLDR."""
     digest = hashlib.sha256(repr(languages.all_languages()).encode())
+    digest.update(babel.__version__.encode())
     own = sorted(path for path in HERE.rglob("*") if path.suffix in BUILT_FROM)
     for path in (*own, Path(plot.__file__), Path(reasons.__file__)):
         digest.update(path.read_bytes())

@@ -10,7 +10,7 @@ from flask_babel import lazy_gettext as _l
 from flask_babel import ngettext
 
 import languages
-from leaderboard import facets, numerals, wording
+from leaderboard import facets, local_names, numerals, wording
 from leaderboard.site import Site
 from leaderboard.standings import Group
 
@@ -57,14 +57,9 @@ def facet_name(facet: str) -> str:
 
 
 @functools.cache
-def _names(facet: str) -> Mapping[str, str]:
-    """The English names of languages, families and scripts by code."""
-    known = languages.all_languages()
-    if facet == "language":
-        return {one.code: one.name for one in known}
-    if facet == "script":
-        return {one.script: one.script_name for one in known}
-    return {one.family_id: one.family for one in known if one.family_id and one.family}
+def _families() -> Mapping[str, str]:
+    """The English names of families by Glottocode."""
+    return {one.family_id: one.family for one in languages.all_languages() if one.family_id and one.family}
 
 
 def facet_value(value: str, facet: str) -> str:
@@ -75,7 +70,11 @@ def facet_value(value: str, facet: str) -> str:
         return str(VALUES[facet, value])
     if facet == "badge":
         return wording.badge_name(value)
-    named = _names(facet).get(value, value) if facet in ("language", "family", "script") else value
+    if facet == "language":
+        return wording.plain(local_names.language_of(value))
+    if facet == "script":
+        return wording.plain(local_names.script_plain(value))
+    named = _families().get(value, value) if facet == "family" else value
     return wording.spoken(wording.plain(named.replace("-", "–") if facet == "class" else named))
 
 
@@ -96,7 +95,7 @@ def parameters(count: int | None) -> str:
 
 
 STANDING = {
-    "partial": _l("not ranked: it lacks cells of this choice"),
+    "partial": _l("not ranked: it lacks results of this choice"),
     "no_numbers": _l("no number that counts in this choice"),
     "invalidated": _l("not ranked: a task was found wrong"),
     "no_interval": _l("not ranked: it has no interval"),

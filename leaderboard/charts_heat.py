@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from leaderboard.drawing import SMALL, Caption, cut, done, path, picture, px, text, width
 
-CELL = 16.0
+CELL = 18.0
 EDGES = (0.0, 0.10, 0.25, 0.40, 0.55, 0.70, 0.85)
 """Where one class ends and the next begins: below chance first, 85 and more of 100 points last."""
 CLASSES = len(EDGES) + 1
@@ -111,10 +111,10 @@ def _square(root: ET.Element, x: float, y: float, number: int) -> None:
 def _cell(x: float, y: float, number: int) -> str:
     """A square that grows with its class, hollow below chance; a stroke where there is no number."""
     if number == CLASSES:
-        return f"M{px(x + 5)} {px(y + 11)}l6 -6"
+        return f"M{px(x + CELL / 2 - 3)} {px(y + CELL / 2 + 3)}l6 -6"
     if number == 0:
-        return f"M{px(x + 4.5)} {px(y + 4.5)}h7v7h-7z"
-    side = 6 + 8 * (number - 1) / (CLASSES - 2)
+        return f"M{px(x + CELL / 2 - 3.5)} {px(y + CELL / 2 - 3.5)}h7v7h-7z"
+    side = 6 + (CELL - 8) * (number - 1) / (CLASSES - 2)
     inset = (CELL - side) / 2
     return f"M{px(x + inset)} {px(y + inset)}h{px(side)}v{px(side)}h{px(-side)}z"
 

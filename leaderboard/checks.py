@@ -17,7 +17,7 @@ import languages
 import tasks
 from bench.cards.facts import Facts
 from bench.records import Cell, UsageError
-from bench.runfile import Identity
+from bench.runfile_records import Identity
 from bench.scoring import metric_for
 from bench.statistics import interval
 from bench.summary import bound, bounds, broken_rules, drawn_with, language_facts, on_scale, same_options, seed

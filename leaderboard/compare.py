@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from flask_babel import ngettext
 
 import kernels
 from bench.cards.facts import Level
@@ -108,7 +109,8 @@ class LanguageRow:
 class ComparePage:
     """The chosen models, the baseline first. `models` are those that may be chosen.
 
-    `tasks` are compared, `more` could be too, `unlike` cannot; `rows` are the languages of `shown`.
+    `tasks` are compared, `more` could be too, `unlike` cannot; `rows` are the languages of `shown`. Of the tasks and of
+    the languages, so many comparisons were judged together: `task_comparisons`, `language_comparisons`.
     """
 
     snapshot: str
@@ -122,6 +124,8 @@ class ComparePage:
     part: Part
     sort: str
     language: str
+    task_comparisons: int = 0
+    language_comparisons: int = 0
 
 
 def page(board: Board, asked: Asked) -> ComparePage:
@@ -159,7 +163,9 @@ def page(board: Board, asked: Asked) -> ComparePage:
         for way in tested
     }
     rows = _task_rows(board, ways, compared, [one.model for one in chosen[1:]])
-    lines = _languages(shown, compared[shown], sort, language) if shown is not None else []
+    lines = _languages(shown, compared[shown], sort) if shown is not None else []
+    judged = [one for line in lines for one in line.differences]
+    lines = [line for line in lines if looked_for(line.language, language)]
     kept, part = asked.part(lines, ROWS)
     return replace(
         empty,
@@ -169,6 +175,8 @@ def page(board: Board, asked: Asked) -> ComparePage:
         shown=rows[shown] if shown is not None else None,
         rows=tuple(kept),
         part=part,
+        task_comparisons=together([one.macro for row in rows.values() for one in row.results]),
+        language_comparisons=together(judged),
     )
 
 
@@ -265,8 +273,13 @@ def higher_is_better(metric: str) -> bool:
     return metric not in kernels.METRICS or kernels.metric(metric).higher_is_better
 
 
-def _languages(way: Way, found: Sequence[Versus], sort: str, language: str) -> list[LanguageRow]:
-    """The languages of the shown way; p is adjusted over all of them, whatever is looked for."""
+def together(found: Sequence[Difference]) -> int:
+    """How many of these comparisons have a p, which is adjusted over as many."""
+    return sum(one.p_adjusted is not None for one in found)
+
+
+def _languages(way: Way, found: Sequence[Versus], sort: str) -> list[LanguageRow]:
+    """The languages of the shown way; p is adjusted over all of them."""
     places = sorted({place for one in found for place in one.places})
     flat = [one.places.get(place, Difference(reason="not_asked")) for place in places for one in found]
     judged = paired.adjusted(flat, [higher_is_better(way.metric)] * len(flat))
@@ -277,7 +290,7 @@ def _languages(way: Way, found: Sequence[Versus], sort: str, language: str) -> l
     rows.sort(key=lambda row: (row.language.name.casefold(), row.language.code, row.variety))
     if sort != "language":
         rows.sort(key=_by_number(sort))
-    return [row for row in rows if looked_for(row.language, language)]
+    return rows
 
 
 def _by_number(sort: str) -> Callable[[LanguageRow], tuple[bool, float]]:
@@ -338,12 +351,19 @@ def unsigned(value: float, metric: str) -> str:
     return f"{abs(value) * 100:.1f}" if wording.metric_of(metric).best == 1.0 else f"{abs(value):.1f}"
 
 
-def verdict(one: Difference, metric: str) -> str:
-    """What a difference comes to, in words."""
+def verdict(one: Difference, metric: str, among: int) -> str:
+    """What a difference comes to, in words, judged together with others: `among` so many in all."""
     if one.verdict == "better":
         said = _("better than the baseline")
     elif one.verdict == "worse":
         said = _("worse than the baseline")
+    elif one.verdict == "not_separable" and among > 1 and _alone(one):
+        said = ngettext(
+            "cannot be told apart: its own interval leaves 0 out, but that is not enough in %(count)s comparison",
+            "cannot be told apart: its own interval leaves 0 out, but that is not enough among %(count)s comparisons",
+            among,
+            count=numerals.count(among),
+        )
     elif one.verdict == "not_separable" and one.detectable is not None:
         shown = numerals.local(unsigned(one.detectable, metric))
         said = _("cannot be told apart: the data could have shown a difference of %(points)s", points=shown)
@@ -352,6 +372,11 @@ def verdict(one: Difference, metric: str) -> str:
     else:
         said = _("not comparable: %(reason)s", reason=pairing(one.reason))
     return str(said)
+
+
+def _alone(one: Difference) -> bool:
+    """Whether the interval of a difference, which is of this one alone, leaves 0 out."""
+    return one.low is not None and one.high is not None and (one.low > 0 or one.high < 0)
 
 
 @dataclass(frozen=True, slots=True)

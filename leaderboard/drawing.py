@@ -125,7 +125,8 @@ def _ticks(low: float, high: float, most: int) -> tuple[float, ...]:
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(power * each for each in (1, 2, 5, 10) if power * each >= rough * (1 - 1e-9))
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
-    made = tuple(round(place * step, 12) + 0.0 for place in range(first, last + 1))
+    # Rounded, the outermost may lie beyond the end that it stands on by the last bit.
+    made = tuple(min(max(round(place * step, 12) + 0.0, low), high) for place in range(first, last + 1))
     return made if len(made) >= 2 else (low, high)
 
 

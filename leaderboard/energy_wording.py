@@ -16,7 +16,7 @@ from bench.premium.records import Premium, Premiums
 from bench.records import Cell
 from leaderboard import numerals
 from leaderboard.board import PremiumRange
-from leaderboard.efficiency import EQUIVALENT, PER_CORRECT, Estimate, estimate, missing
+from leaderboard.efficiency import EQUIVALENT, PER_CORRECT, Estimate, estimate
 from leaderboard.naming import named
 from leaderboard.pages import Priced
 from leaderboard.records import EnergyRank
@@ -88,11 +88,6 @@ def _after_unranked(code: str) -> str:
     return why(code) if code.partition(":")[0] in MEANINGS else without_lead(code)
 
 
-def absent(cell: Cell, name: str) -> str:
-    """Why a cell has not some figure, in words."""
-    return why(missing(cell, name))
-
-
 def ranked(rank: EnergyRank) -> str:
     """The ranks that a model may have, or why it has none."""
     if rank.first is None or rank.last is None:
@@ -110,11 +105,6 @@ def times(value: float) -> str:
     if not value:
         return "0"
     return numerals.local(f"{value:,.2f}") if value >= 0.1 else figure(value)
-
-
-def counted(number: int, noun: str) -> str:
-    """So many of something: "1 language", "1,204 languages"."""
-    return f"{number:,} {noun}{'s' * (number != 1)}"
 
 
 def premium_range(found: PremiumRange) -> str:

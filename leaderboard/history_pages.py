@@ -31,6 +31,7 @@ class Line:
     """A publish in the list. `models` are those that the shown snapshot still has; `others` counts the rest.
 
     `there` says whether the snapshot's file is still at hand, `previous` is the snapshot before it, "" for the first.
+    `results` is None where the list is from before they were counted.
     """
 
     at: str
@@ -39,6 +40,7 @@ class Line:
     models: tuple[ModelName, ...]
     others: int
     cells: int
+    results: int | None
     there: bool
 
 
@@ -53,12 +55,16 @@ class History:
 
 @dataclass(frozen=True, slots=True)
 class Diff:
-    """What the snapshot `new` has that `old` has not, and the other way; None where the board has had only one."""
+    """What the snapshot `new` has that `old` has not, and the other way; None where the board has had only one.
+
+    `names` says what the models that were added and removed are called, by their addresses.
+    """
 
     snapshot: str
     old: str
     new: str
     difference: Difference | None
+    names: Mapping[str, str]
 
 
 def newest(folder: Path) -> tuple[Entry, ...]:
@@ -77,7 +83,7 @@ def lines(board: Board, published: Sequence[Entry], names: Mapping[str, ModelNam
         known = tuple(names[slug] for slug in one.models if slug in names)[:MODELS]
         there = snapshot_path(board.folder, one.snapshot).is_file()
         others = len(one.models) - len(known)
-        made.append(Line(one.at, one.snapshot, one.previous, known, others, one.cells, there))
+        made.append(Line(one.at, one.snapshot, one.previous, known, others, one.cells, one.results, there))
     return made
 
 
@@ -94,7 +100,7 @@ def diff(board: Board, asked: Asked) -> Diff:
     new = asked.one("to") or board.name
     old = asked.one("from") or (last.previous if last is not None and last.snapshot == new else "")
     if not old:
-        return Diff(board.name, "", new, None)
+        return Diff(board.name, "", new, None, {})
     for name in (old, new):
         if not NAME.fullmatch(name) or not snapshot_path(board.folder, name).is_file():
             raise Missing(_("This board has no snapshot of that name."))
@@ -103,7 +109,15 @@ def diff(board: Board, asked: Asked) -> Diff:
             contextlib.closing(snapshot.connect(board.folder, old)) as before,
             contextlib.closing(snapshot.connect(board.folder, new)) as after,
         ):
-            return Diff(board.name, old, new, history.diff(before, after))
+            found = history.diff(before, after)
+            came_and_went = {*found.models_added, *found.models_removed}
+            names = {
+                slug: name
+                for side in (before, after)
+                for slug, name in side.execute("SELECT slug, name FROM models")
+                if slug in came_and_went
+            }
+            return Diff(board.name, old, new, found, names)
     except snapshot.BoardError as error:
         raise Missing(_("One of these snapshots is of an older format and cannot be compared.")) from error
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from flask_babel import gettext as _
 from markupsafe import Markup
 
-from leaderboard import charts, charts_heat, charts_map, numerals
+from leaderboard import charts, charts_heat, charts_map, local_names, numerals
 from leaderboard.charts import Legend, Point
 from leaderboard.charts_heat import HeatWords
 from leaderboard.charts_map import Place, State
@@ -64,7 +64,7 @@ def _quality() -> Axis:
 
 
 def _legend(hollow: str, frontier: str) -> Legend:
-    kinds = (str(_("general model")), str(_("specialised model")), str(_("level not stated")))
+    kinds = (str(_("general model")), str(_("specialised model")), str(_("specialisation not stated")))
     return Legend(kinds, str(hollow), str(frontier), str(_("the highest floor")))
 
 
@@ -113,17 +113,21 @@ def heat_chart(page: HeatMap) -> Markup:
 
 
 def _apart(found: Sequence[LanguageName]) -> list[str]:
-    """English names, with the script where another language here has the same."""
-    held = Counter(one.name for one in found)
-    return [f"{one.name} ({one.script})" if held[one.name] > 1 else one.name for one in found]
+    """Names, with the script where another language here has the same."""
+    names = [local_names.language_plain(one) for one in found]
+    held = Counter(names)
+    return [
+        f"{name} ({local_names.script_plain(one)})" if held[name] > 1 else name
+        for name, one in zip(names, found, strict=True)
+    ]
 
 
 def map_chart(page: MapPage) -> Markup:
     """The languages as dots."""
     places = [
-        Place(f"{row.language.name}: {state_name(row.state)}", row.language.latitude, row.language.longitude, row.state)
+        Place(f"{local_names.language_plain(one)}: {state_name(row.state)}", one.latitude, one.longitude, row.state)
         for row in page.rows
-        if row.language.latitude is not None and row.language.longitude is not None
+        if (one := row.language).latitude is not None and one.longitude is not None
     ]
     states: tuple[State, ...] = ("none", "self_test", "evaluated")
     words = {state: state_name(state) for state in states}

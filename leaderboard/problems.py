@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from werkzeug.exceptions import BadRequest, NotFound
+from werkzeug.exceptions import BadRequest, HTTPException, NotFound
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,3 +40,17 @@ class Wrong(BadRequest):
     def __init__(self, message: str, near: Iterable[Link] = ()) -> None:
         super().__init__(message)
         self.near = tuple(near)
+
+
+class Refused(HTTPException):
+    """A request that is not done, and why, in one line; `retry_after` in seconds where waiting helps."""
+
+    def __init__(self, code: int, message: str, retry_after: int | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.retry_after = retry_after
+
+    def headers(self) -> dict[str, str]:
+        """What the answer says besides."""
+        made = {} if self.retry_after is None else {"Retry-After": str(max(1, self.retry_after))}
+        return made | ({"WWW-Authenticate": "Bearer"} if self.code == 401 else {})

@@ -17,7 +17,8 @@ from flask_babel import lazy_gettext as _l
 import tasks
 from bench import prompting
 from bench.records import BenchError, Outcome, Status
-from bench.runfile import SUFFIX, Answer, Place, RunFile
+from bench.runfile import SUFFIX, RunFile
+from bench.runfile_records import Answer, Place
 from leaderboard import history, prefixes, snapshot, wording
 from leaderboard.asking import Asked, Part
 from leaderboard.board import Board, ModelName, Result
@@ -117,7 +118,8 @@ class Counted:
 
 @dataclass(frozen=True, slots=True)
 class RunPage:
-    """One run: its manifest, its `cells` by task, and the answers in one task and language.
+    """One run: its manifest, its `cells` by task, and the answers in one task and language. Of the cells, `results`
+    have a value in the headline metric of their task, and `others` one in another.
 
     `sent` says who sent it, where it came from a submission; None where the desk cannot be read. `reason` says why no
     answer can be shown; `shown` and `language` are what the answers are of.
@@ -131,6 +133,8 @@ class RunPage:
     run: RunFacts
     sent: tuple[Sent, ...] | None
     cells: int
+    results: int
+    others: int
     tasks: tuple[Counted, ...]
     reason: str
     shown: Counted | None
@@ -144,6 +148,7 @@ def page(board: Board, asked: Asked, run: str) -> RunPage:
     """The run at `/runs/<id>`. Raises `Missing` and `Wrong`."""
     model, facts = _found(board, run)
     results = [one for one in board.results_of_model(model.slug) if one.run == run]
+    valued = [one for one in results if one.cell.value is not None]
     counted = _counted(board, results)
     outcome = asked.choice("outcome", OUTCOMES)
     task = asked.choice("task", {one.task for one in counted})
@@ -165,6 +170,8 @@ def page(board: Board, asked: Asked, run: str) -> RunPage:
         run=facts,
         sent=queue.sent(board.folder, [run]),
         cells=len(results),
+        results=sum(one.cell.headline for one in valued),
+        others=sum(not one.cell.headline for one in valued),
         tasks=tuple(counted),
         reason=reason,
         shown=shown,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
 
 import numpy as np
+from numpy.typing import NDArray
 
 import tasks
 from leaderboard import board_pages, examples, facets, lookup
@@ -20,7 +21,7 @@ from leaderboard.naming import named
 from leaderboard.pages import LanguageName
 from leaderboard.records import Mean, TaskFacts
 from leaderboard.site import Site
-from leaderboard.standings import INVALID, NO_INTERVAL, NO_NUMBERS, SELF_TEST, group_of, rank_ranges
+from leaderboard.standings import INVALID, NO_INTERVAL, NO_NUMBERS, SELF_TEST, group_of, rank_ends
 from tasks import UnknownTask
 
 TASKS, MODELS, LANGUAGES = 100, 50, 75
@@ -232,7 +233,7 @@ def _best(sheet: Sheet, traits: Mapping[int, facets.Traits], facts: TaskFacts, i
     It has no ranks where the task was found wrong.
     """
     origins = _by_language(facts)
-    ranked = [place for place, number in enumerate(sheet.models) if not traits[number].model.baseline]
+    ranked = np.array([place for place, number in enumerate(sheet.models) if not traits[number].model.baseline], int)
     made = [_in_language(sheet, column, ranked, traits, origins) for column in range(len(sheet.languages))]
     if invalid:
         made = [row if row.reason else replace(row, first=None, last=None, others=0, reason=INVALID) for row in made]
@@ -240,23 +241,27 @@ def _best(sheet: Sheet, traits: Mapping[int, facets.Traits], facts: TaskFacts, i
 
 
 def _in_language(
-    sheet: Sheet, column: int, ranked: Sequence[int], traits: Mapping[int, facets.Traits], origins: Mapping[str, str]
+    sheet: Sheet,
+    column: int,
+    ranked: NDArray[np.int64],
+    traits: Mapping[int, facets.Traits],
+    origins: Mapping[str, str],
 ) -> BestModel:
     language = named(sheet.languages[column])
     origin = origins.get(language.code, "")
-    there = [place for place in ranked if not np.isnan(sheet.normalised[place, column])]
-    if not there:
+    values, errors = sheet.normalised[ranked, column], sheet.error[ranked, column]
+    there = ~np.isnan(values)
+    if not there.any():
         reason = NO_NUMBERS if sheet.wanted[column] else "flawed"
         return BestModel(language, origin, "", "", None, None, None, 0, None, None, 0, 0, reason)
-    top = max(there, key=lambda place: float(sheet.normalised[place, column]))
-    value, error = float(sheet.normalised[top, column]), float(sheet.error[top, column])
-    held = [place for place in there if not np.isnan(sheet.error[place, column]) and not sheet.doubt[place, column]]
-    ranges = (
-        rank_ranges(sheet.normalised[held, column], sheet.error[held, column])
-        if top in held and not sheet.floor
-        else []
-    )
-    first, last = ranges[held.index(top)] if ranges else (None, None)
+    at = int(np.nanargmax(values))
+    top, value, error = int(ranked[at]), float(values[at]), float(errors[at])
+    held = there & ~np.isnan(errors) & (sheet.doubt[ranked, column] == 0)
+    first, last, others = None, None, 0
+    if compared := bool(held[at]) and not sheet.floor:
+        firsts, lasts = rank_ends(values[held], errors[held])
+        own = int(held[:at].sum())
+        first, last, others = int(firsts[own]), int(lasts[own]), int((firsts == 1).sum()) - 1
     doubt = sheet.doubts[sheet.doubt[top, column]]
     model = traits[sheet.models[top]].model
     high = None if np.isnan(error) else min(1.0, float(sheet.high[top, column]))
@@ -271,9 +276,9 @@ def _in_language(
         items=int(sheet.items[top, column]),
         first=first,
         last=last,
-        others=sum(one[0] == 1 for one in ranges) - 1 if ranges else 0,
-        models=len(there),
-        reason=SELF_TEST if sheet.floor else "" if ranges else doubt or NO_INTERVAL,
+        others=others,
+        models=int(there.sum()),
+        reason=SELF_TEST if sheet.floor else "" if compared else doubt or NO_INTERVAL,
     )
 
 

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from bench.premium.plot import ordered
 from bench.premium.records import Premium
+from leaderboard import lookup
+from leaderboard.asking import Asked
 from leaderboard.board import Board, ModelName
 from leaderboard.naming import looked_for, named
 from leaderboard.pages import (
@@ -20,6 +22,7 @@ from leaderboard.pages import (
     TokenizerPage,
 )
 from leaderboard.records import Tokenizer
+from leaderboard.site import Site
 
 TOKENIZERS_BESIDE = 8
 """So many tokenizers stand beside each other; a wider table nobody could read."""
@@ -99,3 +102,29 @@ def _priced(board: Board) -> dict[tuple[str, str, str], list[Priced]]:
         for key, price in prices.items():
             made.setdefault(key, []).append(Priced(ModelName(model.slug, model.name, model.baseline), price))
     return made
+
+
+def register(site: Site) -> None:
+    """Puts the pages under their addresses."""
+    site.page("/tokens", "tokens.html", tokenizer_list, TokenizerList, rows=lambda page: page.tokenizers)
+    site.page(
+        "/tokens/<slug>",
+        "tokenizer.html",
+        lambda board, asked, slug: tokenizer(board, lookup.tokenizer(board, slug)),
+        TokenizerPage,
+        rows=lambda page: page.rows,
+        parameters=("page",),
+        variables=lambda board: ({"slug": one.slug} for one in board.tokenizers().values()),
+    )
+    site.page(
+        "/costs",
+        "costs.html",
+        lambda board, asked: costs(board, _sought(asked)),
+        Costs,
+        rows=lambda page: [row for table in page.tables for row in table.rows],
+        parameters=("language",),
+    )
+
+
+def _sought(asked: Asked) -> str:
+    return asked.one("language")[:80]

@@ -5,13 +5,18 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from bench.cli.tables import print_table
 from bench.records import UsageError
+
+if TYPE_CHECKING:
+    from leaderboard.history import Entry
 
 board_option = click.option(
     "--board", type=click.Path(path_type=Path), default=Path("board"), show_default=True, help="Folder of the board."
@@ -52,10 +57,19 @@ def history(board: Path, as_json: bool) -> None:
     if not entries:
         click.echo("nothing was published yet")
         return
-    columns = {"published": False, "snapshot": False, "cells": True, "models": False}
-    print_table(
-        columns, [(entry.at, entry.snapshot, f"{entry.cells:,}", ", ".join(entry.models[:3])) for entry in entries]
-    )
+    columns = {"published (UTC)": False, "snapshot": False, "results": True, "models": False}
+    print_table(columns, [(entry.at[:16], entry.snapshot, _results(entry), _some(entry.models)) for entry in entries])
+
+
+def _results(entry: Entry) -> str:
+    """How many results there were; lines of older boards do not say."""
+    return "-" if entry.results is None else f"{entry.results:,}"
+
+
+def _some(models: Sequence[str]) -> str:
+    """The first models, and how many there are besides."""
+    more = f" and {len(models) - 3:,} more" if len(models) > 3 else ""
+    return ", ".join(models[:3]) + more
 
 
 @click.command()

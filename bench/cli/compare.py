@@ -265,7 +265,8 @@ def _notes(found: Sequence[Comparison], by: str) -> Iterator[str]:
         yield (
             "n: items that both scored. difference: run less base, in points, with the 95 % interval of each by"
             f" itself. verdict: by p ({_tests(single)}; Holm's method over"
-            f" {max(one.comparisons for one in single):,} comparisons). MDD: the minimum detectable difference, which"
+            f" {max(one.comparisons for one in single):,} comparisons), so that an interval may leave 0 out where it is"
+            " neither. MDD: the minimum detectable difference, which"
             " a single test at 5 % finds in 80 % of cases."
         )
     yield (

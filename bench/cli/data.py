@@ -91,14 +91,17 @@ def verify(names: tuple[str, ...], codes: tuple[str, ...], folder: str | None) -
         raise UsageError(str(error)) from error
     wrong, unlocked, right = [], 0, 0
     absent: set[str] = set()
-    for task, path in _files(names, codes, folder, absent):
-        try:
-            found = task.source.fetch(path)
-        except DataError as error:
-            wrong.append(str(error))
-        else:
-            right += found.locked
-            unlocked += not found.locked
+    try:
+        for task, path in _files(names, codes, folder, absent):
+            try:
+                found = task.source.fetch(path)
+            except DataError as error:
+                wrong.append(str(error))
+            else:
+                right += found.locked
+                unlocked += not found.locked
+    except DataError as error:  # which files there are could not be found out
+        raise UsageError(str(error)) from error
     if absent:
         click.echo(f"not here: {', '.join(sorted(absent))}", err=True)
     _verdict(right, unlocked, wrong)

@@ -242,9 +242,9 @@ def runs(folder: Path, as_json: bool) -> None:
         return
     from bench.cli.tables import print_table
 
-    names = ("run", "model", "answered", "planned", "cells", "last")
+    names = ("run", "model", "answered", "planned", "results", "last")
     table = [tuple("-" if facts[name] is None else str(facts[name]) for name in names) for facts in found]
-    print_table({name: name in ("answered", "planned", "cells") for name in names}, table)
+    print_table({name: name in ("answered", "planned", "results") for name in names}, table)
 
 
 def _run_facts(path: Path) -> Mapping[str, Any]:
@@ -260,11 +260,11 @@ def _run_facts(path: Path) -> Mapping[str, Any]:
                 "model": run.manifest().get("model", ""),
                 "answered": answered,
                 "planned": planned,
-                "cells": len(run.cells()),
+                "results": sum(cell.headline and cell.value is not None for cell in run.cells()),
                 "last": (last[0]["outcome"] or "killed") if last else "empty",
             }
     except BenchError as error:
-        return {"run": str(path), "model": "", "answered": None, "planned": None, "cells": None, "last": str(error)}
+        return {"run": str(path), "model": "", "answered": None, "planned": None, "results": None, "last": str(error)}
 
 
 def _print_json(records: Iterable[Mapping[str, Any]]) -> None:

@@ -51,13 +51,18 @@ def number(value: float | None, metric: str) -> str:
     return f"{value:.1%}" if metric in SHARES else f"{value:.1f}"
 
 
+NARROWEST = 8
+"""To how many characters a column of text is cut at most."""
+
+
 def print_table(
     columns: Mapping[str, bool], rows: Sequence[Sequence[str]], title: str = "", repeat: int | None = None
 ) -> None:
     """Prints a table; `columns` says of each name whether its values are set right, as numbers are.
 
     In a terminal that is too narrow the widest columns of text are cut, each cut marked with an ellipsis. With `repeat`
-    the table is split instead, and each part starts with that many of the first columns.
+    the table is split instead, and each part starts with that many of the first columns; only a column of text that is
+    wider than all the room beside them is cut.
     """
     names, right = list(columns), list(columns.values())
     # tabulate pads a column that is as narrow as its header by two.
@@ -65,9 +70,15 @@ def print_table(
     parts = [list(range(len(names)))]
     if sys.stdout.isatty():
         room = shutil.get_terminal_size().columns
+        least = [max(NARROWEST, len(name) + 2) for name in names]
         if repeat is None:
-            widths = _fit(widths, right, room)
+            widths = _fit(widths, least, right, room)
         else:
+            beside = room - sum(widths[:repeat]) - 2 * repeat
+            widths[repeat:] = [
+                width if number else min(width, max(narrow, beside))
+                for width, narrow, number in list(zip(widths, least, right, strict=True))[repeat:]
+            ]
             parts = _split(widths, repeat, room)
     if title:
         click.echo(f"{title}\n")
@@ -95,11 +106,11 @@ def _split(widths: Sequence[int], repeat: int, room: int) -> list[list[int]]:
     return parts or [first]
 
 
-def _fit(widths: list[int], right: Sequence[bool], room: int) -> list[int]:
+def _fit(widths: list[int], least: Sequence[int], right: Sequence[bool], room: int) -> list[int]:
     """The widths cut, the widest text first, until the table fits or nothing is left to cut."""
     widths = list(widths)
     while sum(widths) + 2 * (len(widths) - 1) > room:
-        text = [index for index, number in enumerate(right) if not number and widths[index] > 8]
+        text = [index for index, number in enumerate(right) if not number and widths[index] > least[index]]
         if not text:
             break
         widths[max(text, key=widths.__getitem__)] -= 1

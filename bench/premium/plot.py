@@ -26,7 +26,7 @@ STYLE = """
   --premium-faint: #f1f4f3; --premium-parity: #b4531a; --premium-latn: #17565d; --premium-cyrl: #8a3b8f;
   --premium-arab: #2f6fb5; --premium-deva: #b0324a; --premium-ethi: #55741c; --premium-other: #6b645e;
 }
-@media (prefers-color-scheme: dark) {
+@media screen and (prefers-color-scheme: dark) {
   .premium-plot {
     --premium-paper: #12181a; --premium-ink: #e7ecec; --premium-soft: #a3b0b3; --premium-line: #2d383b;
     --premium-faint: #192124; --premium-parity: #f0a06a; --premium-latn: #86cdd0; --premium-cyrl: #d79be0;

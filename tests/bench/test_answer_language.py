@@ -15,7 +15,8 @@ from bench.records import Cell, Mode, Response
 from bench.scoring import FIDELITY, Answered, Verdicts, languages_of, score
 from bench.summary import Group, cells
 from languages import all_languages
-from leaderboard.wording import REASONS, remarks
+from leaderboard import remarks
+from leaderboard.wording import REASONS
 from tasks.records import Sample, Task, Variety
 from tests.hostile import segments
 
@@ -125,7 +126,7 @@ def test_a_cell_tells_each_fault_apart() -> None:
     recall = identifiable("hin_Deva")[1]
     assert made.identifier_recall == recall and recall is not None and recall > 0.95
     assert "wrong_language" not in made.reasons
-    told = "; ".join(remarks(made))
+    told = "; ".join(remarks.of_cell(made))
     assert "1 empty" in told and "long answers in another language" in told and "6 answers in another script" in told
     assert "1 with native digits, 1 with others" in told
 

@@ -21,7 +21,7 @@ from bench.cli.compare import print_comparisons
 from bench.comparison import NUMBERS, Answers, Comparison, Scored, compare
 from bench.difference import DETECTABLE, Evidence, Pair, difference, holm, mcnemar
 from bench.records import Cell, UsageError
-from bench.runfile import SampleFacts
+from bench.runfile_records import SampleFacts
 from benchmarks.false_positives import DESIGNS, Design, family, simulate
 
 ACCURACY = kernels.metric("accuracy")

@@ -13,7 +13,8 @@ from bench import execution
 from bench.backend import Capabilities, ModelStopped
 from bench.prices import Price
 from bench.records import BenchError, Request, Response
-from bench.runfile import Identity, Planned, RunFile, SampleFacts
+from bench.runfile import RunFile
+from bench.runfile_records import Identity, Planned, SampleFacts
 from bench.watch import Standing
 from tests.plans import drive
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from bench.records import Cell, Request, Response, Score, UsageError
-from bench.runfile import Identity, Planned, RunFile, RunFileError, SampleFacts
+from bench.runfile import RunFile, RunFileError
+from bench.runfile_records import Identity, Planned, SampleFacts
 from bench.runfile_schema import APPLICATION_ID
 
 IDENTITY = Identity("fake:one", "1", "none", "greedy")

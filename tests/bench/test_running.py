@@ -23,7 +23,8 @@ from bench.execution import Bounds
 from bench.plan import Style, choose_languages, load
 from bench.prices import Price
 from bench.records import BenchError, Cell, Request, Response, UsageError
-from bench.runfile import Identity, Planned, RunFile, SampleFacts
+from bench.runfile import RunFile
+from bench.runfile_records import Identity, Planned, SampleFacts
 from bench.runfile_schema import VERSION, file_system
 from bench.statistics import clustered, wilson
 from bench.watch import Standing
@@ -374,7 +375,8 @@ def test_on_a_shared_file_system_there_is_no_wal(tmp_path: Path, monkeypatch: py
 FLAT = """
 import resource, sys
 from bench.execution import Bounds
-from bench.runfile import Identity, Planned, RunFile, SampleFacts
+from bench.runfile import RunFile
+from bench.runfile_records import Identity, Planned, SampleFacts
 from tests.bench.test_running import Scripted, paid
 from tests.plans import NO_BOUNDS, unseen
 from bench.execution import Totals, execute

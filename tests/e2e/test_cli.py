@@ -228,6 +228,7 @@ BAD = [
     (["run", "--batch", "99999999999999999999"], "--batch"),
     (["run", "--data", ""], "--data is empty"),
     (["data", "verify", "--data", "nowhere"], "data folder nowhere does not exist"),
+    (["data", "verify", "-t", "afrimedqa"], "afrimedqa default could not be read"),
     (["data", "lock", "-t", "embedded"], "nothing to lock"),
     (["list", "runs", "nowhere"], "no folder nowhere"),
     (["export", ".", "--format", "csv"], "no run file ."),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -23,6 +22,7 @@ from bench.records import BenchError
 from bench.runfile import RunFile
 from tests.e2e.conftest import Bench
 from tests.e2e.test_energy_cli import scripted
+from tests.processes import started
 
 TASK = """
 name = "our-letters"
@@ -165,19 +165,16 @@ def test_an_outside_meter(bench: Bench, tmp_path: Path) -> None:
 def test_a_kill_while_measuring_loses_no_answer_and_no_window(tmp_path: Path) -> None:
     environment = {**os.environ, **scripted(), "PYTHONUNBUFFERED": "1"}
     command = [sys.executable, "-m", "bench", *PLAN, *SHORT[2:], "-E", "seconds=2"]
-    process = subprocess.Popen(
-        command, cwd=tmp_path, env=environment, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
-    )
     path = tmp_path / FILE
     deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and process.poll() is None:
-        if path.exists():
-            with contextlib.suppress(BenchError), RunFile.read(path) as run:
-                if sum(one.kind == "sentinel" for one in windows(run)):
-                    break
-        time.sleep(0.1)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    quiet = subprocess.DEVNULL
+    with started(command, cwd=tmp_path, env=environment, stderr=quiet, stdout=quiet) as process:
+        while time.monotonic() < deadline and process.poll() is None:
+            if path.exists():
+                with contextlib.suppress(BenchError), RunFile.read(path) as run:
+                    if sum(one.kind == "sentinel" for one in windows(run)):
+                        break
+            time.sleep(0.1)
     before = kept(path)
     assert any(window.kind == "sentinel" for window in before)
     subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, check=True, timeout=120)

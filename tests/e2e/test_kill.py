@@ -20,6 +20,7 @@ import pytest
 
 from bench.runfile import RunFile
 from tests.e2e.conftest import environment
+from tests.processes import started
 from tests.slow_server import Asked, Service, serving
 from tests.tasks.declaring import put, put_rows
 
@@ -338,9 +339,8 @@ def test_models_are_asked_one_after_another_and_killed_in_the_middle(tmp_path: P
     command = [*START, "-m", "openai:one", "-m", "openai:two", *options, "--output", str(tmp_path)]
     assert one
     service.allow(60)
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env=environment()) as process:
+    with started(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env=environment()) as process:
         second.wait_for_news(process)
-        process.kill()
     asked = [model for model, _ in service.allow(EVERYTHING).requests]
     assert asked == sorted(asked)
     assert Counter(asked)["one"] == 40

@@ -18,7 +18,8 @@ from bench.energy.keeping import keep
 from bench.energy.reasons import FATAL, MEANINGS, meaning
 from bench.energy.records import Check, Reading, Share, Stretch, Subject, Window, Work
 from bench.records import UsageError
-from bench.runfile import Identity, RunFile
+from bench.runfile import RunFile
+from bench.runfile_records import Identity
 from tests.bench.cells import EMPTY
 
 SETUP = "1x Scripted card, 700 W, engine 1, bfloat16, 64 at a time, gpu_board, counter"

@@ -17,7 +17,8 @@ from bench.plan import Block, choose_languages
 from bench.plan import load as read
 from bench.prices import Price
 from bench.records import Request, Response
-from bench.runfile import Identity, Planned, RunFile, SampleFacts
+from bench.runfile import RunFile
+from bench.runfile_records import Identity, Planned, SampleFacts
 from leaderboard.app import create_app
 from leaderboard.snapshot import Info, publish
 from tasks import Sample, Variety, lock

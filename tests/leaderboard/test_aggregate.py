@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from bench.records import Cell
-from leaderboard import aggregate, wording
+from leaderboard import aggregate, remarks, wording
 from leaderboard.records import Mean, Model
 
 MODEL = Model("a", "hf:a", "1", "none", "greedy", False, ())
@@ -101,7 +101,7 @@ def test_a_language_with_flawed_text_is_named_and_marks_no_mean() -> None:
     flawed = cell("y", 0.9, reasons={"rank": "legacy_encoding"}, errors=1)
     (mean,) = means(cell("x", 0.5), flawed)
     assert (mean.value, mean.languages, mean.flawed, mean.too_few, mean.reason) == (0.5, 1, 1, 0, "")
-    assert wording.mean_remarks(mean) == [
+    assert remarks.of_mean(mean) == [
         "1 language not counted: the dataset's text in this language is in a legacy encoding, not in Unicode"
     ]
     assert means(cell("x", 0.5), flawed, declared=("x", "y", "z"))[0].reason == "partial"
@@ -109,7 +109,7 @@ def test_a_language_with_flawed_text_is_named_and_marks_no_mean() -> None:
 
 def test_a_mean_over_cells_with_errors_or_skips_says_so() -> None:
     (mean,) = means(cell("x", 0.5, skipped=3), cell("y", 0.5))
-    assert wording.mean_remarks(mean) == ["in 1 of its languages requests failed or were skipped"]
+    assert remarks.of_mean(mean) == ["in 1 of its languages requests failed or were skipped"]
 
 
 def test_coverage_keeps_the_self_test_apart() -> None:
@@ -148,10 +148,10 @@ def test_numbers_in_words() -> None:
 
 def test_remarks_in_words() -> None:
     lost = cell("x", 0.5, errors=2, reasons={"worst": "corpus_metric"})
-    assert wording.remarks(lost) == ["2 failed; no bounds: one more text can move this score anywhere"]
-    assert wording.remarks(cell("x", 0.5, skipped=3)) == ["3 of 53 skipped, not in the value"]
+    assert remarks.of_cell(lost) == ["2 failed; no bounds: one more text can move this score anywhere"]
+    assert remarks.of_cell(cell("x", 0.5, skipped=3)) == ["3 of 53 skipped, not in the value"]
     skipped = cell("x", None, n=0, skipped=3, reasons={"value": "too_long", "rank": "too_long"})
-    assert wording.remarks(skipped) == ["3 of 3 skipped"]
+    assert remarks.of_cell(skipped) == ["3 of 3 skipped"]
 
 
 def test_a_way_of_asking_in_words() -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import kernels
-from leaderboard import arrays, digest, snapshot, store
+from leaderboard import arrays, digest, reading, rows, snapshot
 from leaderboard.app import create_app
 from leaderboard.snapshot import connect, current
 
@@ -56,9 +56,9 @@ def test_a_model_added_to_a_board_gives_the_board_that_has_it_from_the_start(tmp
 def test_every_value_follows_from_its_scores(opened: sqlite3.Connection) -> None:
     found = 0
     for row in opened.execute("SELECT * FROM cells").fetchall():
-        cell = store.cell_of(row)
+        cell = rows.cell_of(row)
         way = (cell.task, cell.task_version, cell.metric, cell.mode, cell.prompt_language, cell.shots)
-        scored = store.scores(opened, row["model_id"], way)[cell.language, cell.variety]
+        scored = reading.scores(opened, row["model_id"], way)[cell.language, cell.variety]
         there = scored.statistics[arrays.present(scored)].astype(np.int64)
         assert kernels.metric(cell.metric).from_statistics(there.sum(axis=0, keepdims=True))[0] == cell.value
         assert len(there) == cell.n
@@ -67,7 +67,7 @@ def test_every_value_follows_from_its_scores(opened: sqlite3.Connection) -> None
 
 
 def test_no_way_has_no_scores(opened: sqlite3.Connection) -> None:
-    assert store.scores(opened, 0, ("none", "1", "accuracy", "letter", "eng_Latn", 0)) == {}
+    assert reading.scores(opened, 0, ("none", "1", "accuracy", "letter", "eng_Latn", 0)) == {}
 
 
 def test_every_number_is_covered_by_the_name(made: Path, opened: sqlite3.Connection, tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ def test_one_number_on_the_board_its_data_and_the_task(client: FlaskClient) -> N
 def test_a_model_is_ranked_where_it_has_the_whole_block(client: FlaskClient) -> None:
     everything = data(client, "/board.json")
     assert everything["ranked"] == [] and everything["unranked_models"] == 2
-    assert "it lacks cells of this choice" in words(text(client, "/board"))
+    assert "they lack results of this choice" in words(text(client, "/board"))
     chosen = data(client, f"/board.json?task=sib200&{ALL}")
     (good,) = chosen["ranked"]
     assert (good["traits"]["model"]["slug"], good["standing"]["first"], good["standing"]["last"]) == (

@@ -10,7 +10,7 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from leaderboard import charts, charts_heat, charts_map, drawing
@@ -149,6 +149,7 @@ POSITIVE = st.floats(min_value=1e-9, max_value=1e15, allow_nan=False)
         st.lists(VALUE, min_size=1).map(lambda own: (own, False)), st.lists(POSITIVE).map(lambda own: (own, True))
     )
 )
+@example(given_values=([1.3532016643772877e-16], False))
 def test_a_scale_holds_its_values_and_its_ticks_rise(given_values: tuple[list[float], bool]) -> None:
     values, logarithmic = given_values
     made = scale(values, 40, 600, logarithmic=logarithmic)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import sqlite3
 from pathlib import Path
@@ -157,6 +158,17 @@ def test_the_words_of_a_verdict() -> None:
     assert compare.signed(0.4, "accuracy") == "+40.0" and compare.signed(-1.25, "chrf") == "\N{MINUS SIGN}1.2"
     assert compare.signed(0.0, "accuracy") == "0.0" and compare.signed(None, "accuracy") == "–"
     assert level.detectable is not None and compare.signed(level.detectable, "accuracy") == "+12.3"
+    told = compare.verdict(level, "accuracy", 305)
+    assert told == "cannot be told apart: the data could have shown a difference of 12.3"
+
+
+def test_an_interval_that_leaves_0_out_and_a_verdict_over_many_comparisons_are_reconciled() -> None:
+    alone = paired.Difference(difference=0.1, low=0.01, high=0.19, detectable=0.1, verdict="not_separable")
+    told = compare.verdict(alone, "accuracy", 305)
+    assert told.endswith("its own interval leaves 0 out, but that is not enough among 305 comparisons")
+    assert "interval" not in compare.verdict(alone, "accuracy", 1)
+    around = dataclasses.replace(alone, low=-0.01)
+    assert "its own interval" not in compare.verdict(around, "accuracy", 305)
 
 
 SHARES = st.lists(st.tuples(st.booleans(), st.booleans()), min_size=30, max_size=60)

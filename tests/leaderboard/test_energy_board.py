@@ -95,8 +95,9 @@ def test_a_reading_that_failed_shows_its_reason_on_every_page_and_is_never_zero(
 def test_each_missing_figure_shows_its_own_reason(code: str, figure: str) -> None:
     found = without(code, figure)(bare("x", 0.8))
     assert getattr(found, figure) is None
-    assert energy_wording.absent(found, figure) == reasons.meaning(code)
-    assert energy_wording.absent(found, figure).endswith("(in detail)")
+    said = energy_wording.why(efficiency.missing(found, figure))
+    assert said == reasons.meaning(code)
+    assert said.endswith("(in detail)")
 
 
 @pytest.mark.parametrize("figure", FIGURES)

@@ -52,7 +52,7 @@ def test_paper_is_light_whole_and_tells_its_address(board: Path) -> None:
         assert page.evaluate("document.documentElement.scrollWidth") <= 718
         widest = "Math.max(...[...document.querySelectorAll('table')].map(one => one.getBoundingClientRect().right))"
         assert page.evaluate(widest) <= 718
-        assert page.locator("details:not([open]) li").first.is_visible()
+        assert page.locator("main details:not([open]) li").first.is_visible()
         told = "getComputedStyle(document.querySelector('footer a[href*=\"/snapshots/\"]'), '::after').content"
         assert "/languages/yor_Latn" in page.evaluate(told)
         browser.close()

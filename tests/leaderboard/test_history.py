@@ -48,7 +48,7 @@ def board(tmp_path: Path) -> Path:
 
 def test_every_publish_has_a_line(board: Path) -> None:
     one, two = history.read(board)
-    assert (one.previous, one.models, one.cells) == ("", ("hf-a", "hf-b"), 2)
+    assert (one.previous, one.models, one.cells, one.results) == ("", ("hf-a", "hf-b"), 2, 2)
     assert (two.previous, two.snapshot, two.models, two.cells) == (
         *(one.snapshot, current(board), ("hf-a", "hf-c")),
         4,
@@ -83,6 +83,7 @@ def test_a_difference_names_models_and_counts_cells(board: Path) -> None:
     assert (found.models_added, found.models_removed) == (("hf-c",), ())
     assert (found.added, found.removed, found.changed) == (2, 0, 1)
     assert [(each.slug, each.language) for each in found.cells_added] == [("hf-a", "pes_Arab"), ("hf-c", "pes_Arab")]
+    assert (found.results_added, found.results_removed, found.results_changed) == (2, 0, 1)
     (changed,) = found.cells_changed
     assert (changed.slug, changed.language, changed.before, changed.after) == ("hf-a", "yor_Latn", 0.3, 0.8)
     back = difference(board, new, old)
@@ -125,7 +126,7 @@ snapshot.publish([Path({str(more)!r})], Path({str(board)!r}))
     os.utime(board / snapshot.CURRENT, (moment.timestamp(), moment.timestamp()))
     last = run_sib200(tmp_path / "e.run.db", Scripted("hf:e", knows(4)), YORUBA) if another else more
     publish([last], board)
-    missing = history.Entry(moment.isoformat(), between, known[-1].snapshot, ("hf-d",), 5)
+    missing = history.Entry(moment.isoformat(), between, known[-1].snapshot, ("hf-d",), 5, 5)
     assert history.read(board)[: len(known) + 1] == (*known, missing)
     assert [each.previous for each in history.read(board)[len(known) + 1 :]] == ([between] if another else [])
     assert history.read(board)[-1].snapshot == current(board)

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from leaderboard.app import create_app
-from leaderboard.desk import web
+from leaderboard.desk import reception
 from tests.leaderboard.desk.visitors import place
 from tests.leaderboard.hostile_requests import Maker, run
 
 
 def test_no_request_makes_the_website_fail(board: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(web.CHECK, "0")
+    monkeypatch.setenv(reception.CHECK, "0")
     there = place(Path(shutil.copytree(board, tmp_path / "board")))
     found = run(there.app, 2000, secret=there.secret)
     assert not found.wrong, found.wrong[:3]

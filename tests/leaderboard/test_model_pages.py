@@ -80,7 +80,7 @@ def test_a_model_shows_standing_interval_and_coverage(client: FlaskClient) -> No
     assert mean["standing"]["normalised"] == pytest.approx(mean["mean"]["normalised"])
     assert mean["standing"]["low"] < mean["standing"]["normalised"] < mean["standing"]["high"]
     page = said(client, "/models/hf-maker-good")
-    assert "not ranked: 3 of 205 cells" in page and "unknown: nobody says" in page
+    assert "not ranked: 3 of 205 results" in page and ": nobody says" in page
     assert "The model was not asked these tasks:" in page and 'href="/compare?model=hf-maker-good"' in client.get(
         "/models/hf-maker-good"
     ).get_data(as_text=True)

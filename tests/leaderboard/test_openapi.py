@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 
 from leaderboard import openapi, walking
 from leaderboard.app import create_app
-from leaderboard.desk import web
+from leaderboard.desk import reception
 
 schemathesis = pytest.importorskip("schemathesis")
 
@@ -32,7 +32,7 @@ def described(board: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """The description as the website serves it, with the website to hold it against."""
     folder = Path(shutil.copytree(board, tmp_path_factory.mktemp("described") / "board"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(web.CHECK, "0")
+        patch.setenv(reception.CHECK, "0")
         app = create_app(folder)
     for limiter in app.extensions["limiter"]:
         limiter.enabled = False

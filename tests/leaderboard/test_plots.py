@@ -141,7 +141,7 @@ def test_a_mean_over_fewer_languages_is_shown_and_not_compared(made: Maker) -> N
     assert (point["compared"], point["frontier"], point["reason"]) == (False, False, "partial")
     assert told["fullest"]["code"] == "eng_Latn"
     page = text(client, "/plots/size")
-    assert "it lacks cells of this choice" in words(page)
+    assert "it lacks results of this choice" in words(page)
     assert 'href="/plots/size?language=eng_Latn"' in page
     assert data(client, "/plots/size.json?language=eng")["points"][0]["compared"]
 

@@ -16,8 +16,9 @@ from bench.premium.files import FIGURES, write
 from bench.premium.records import Premium, Premiums
 from bench.prices import Price
 from bench.records import BenchError, UsageError
-from bench.runfile import Identity, RunFile
-from leaderboard import energy_wording, snapshot, store
+from bench.runfile import RunFile
+from bench.runfile_records import Identity
+from leaderboard import energy_wording, reading, snapshot
 from leaderboard.app import create_app
 from leaderboard.snapshot import publish
 from tests.leaderboard.conftest import Scripted, knows, run_sib200, sentences
@@ -63,7 +64,7 @@ def test_premiums_come_from_runs_and_from_files_alike(tmp_path: Path) -> None:
     info = publish([run(tmp_path, GOOD)], board, [file(tmp_path, OTHER)])
     assert info.premiums == ("hf-maker-good-ntrex-from-eng", "tiktoken-other-ntrex-from-eng")
     with snapshot.connect(board, info.snapshot) as connection:
-        read = store.read_premiums(connection)
+        read = reading.read_premiums(connection)
     assert {name: in_order(each) for (name, *_), each in read.items()} == {
         "hf:maker/good": in_order(GOOD),
         "tiktoken:other": in_order(OTHER),

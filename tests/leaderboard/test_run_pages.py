@@ -12,7 +12,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from bench.records import Response
-from bench.runfile import Answer, Place, SampleFacts
+from bench.runfile_records import Answer, Place, SampleFacts
 from leaderboard import run_pages
 from leaderboard.app import create_app
 from leaderboard.snapshot import publish

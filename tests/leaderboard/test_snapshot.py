@@ -20,8 +20,9 @@ import pytest
 import kernels
 import tasks
 from bench.records import BenchError, Cell, UsageError
-from bench.runfile import Identity, RunFile
-from leaderboard import arrays, copies, history, snapshot, store
+from bench.runfile import RunFile
+from bench.runfile_records import Identity
+from leaderboard import arrays, copies, history, reading, rows, snapshot, writing
 from leaderboard.records import Scored
 from leaderboard.snapshot import Info, connect, current, publish, snapshot_path
 from tasks import Variety
@@ -34,7 +35,7 @@ REPOSITORY = Path(__file__).parents[2]
 def cells(board: Path) -> list[Cell]:
     """Every cell of the current snapshot."""
     with connect(board, current(board)) as connection:
-        return [store.cell_of(row) for row in connection.execute("SELECT * FROM cells")]
+        return [rows.cell_of(row) for row in connection.execute("SELECT * FROM cells")]
 
 
 def test_same_runs_in_any_order_and_number_of_steps_give_the_same_hash(runs: list[Path], tmp_path: Path) -> None:
@@ -60,9 +61,9 @@ def scores(board: Path) -> Iterator[tuple[Cell, Scored]]:
     """Every cell of the current snapshot that has scores, with them."""
     with contextlib.closing(connect(board, current(board))) as connection:
         for row in connection.execute("SELECT * FROM cells WHERE value IS NOT NULL"):
-            cell = store.cell_of(row)
+            cell = rows.cell_of(row)
             way = (cell.task, cell.task_version, cell.metric, cell.mode, cell.prompt_language, cell.shots)
-            yield cell, store.scores(connection, row["model_id"], way)[cell.language, cell.variety]
+            yield cell, reading.scores(connection, row["model_id"], way)[cell.language, cell.variety]
 
 
 def test_scores_in_the_snapshot_give_every_value_again(board: Path) -> None:
@@ -153,7 +154,7 @@ def test_the_command_line_of_a_run_is_not_published(board: Path) -> None:
     assert b"in-the-command-line" not in snapshot_path(board, current(board)).read_bytes()
 
 
-@pytest.mark.parametrize("place", ["snapshot.sync", "snapshot.point", "copies.sync", "store.write"])
+@pytest.mark.parametrize("place", ["snapshot.sync", "snapshot.point", "copies.sync", "writing.write"])
 def test_a_publish_killed_before_its_rename_leaves_the_old_snapshot(tmp_path: Path, place: str) -> None:
     board = tmp_path / "board"
     old = run_sib200(tmp_path / "1.run.db", Scripted("hf:a", knows(3)), [sentences("yor_Latn")])
@@ -162,7 +163,7 @@ def test_a_publish_killed_before_its_rename_leaves_the_old_snapshot(tmp_path: Pa
     program = f"""
 import os, signal
 from pathlib import Path
-from leaderboard import copies, snapshot, store
+from leaderboard import copies, snapshot, writing
 def kill(*arguments): os.kill(os.getpid(), signal.SIGKILL)
 {place} = kill
 snapshot.publish([Path({str(new)!r})], Path({str(board)!r}))
@@ -195,7 +196,7 @@ def test_a_failing_publish_leaves_the_old_snapshot(
     def fail(*arguments: object) -> None:
         raise error
 
-    monkeypatch.setattr(store, "write", fail)
+    monkeypatch.setattr(writing, "write", fail)
     with pytest.raises(snapshot.BoardError, match=message):
         publish([other], tmp_path / "board")
     assert current(tmp_path / "board") == before and len(cells(tmp_path / "board")) == 1
@@ -341,7 +342,7 @@ def test_a_snapshot_of_another_format_is_one_clear_line(tmp_path: Path) -> None:
     with sqlite3.connect(info.path) as connection:
         connection.execute("PRAGMA user_version = 3")
     connection.close()
-    with pytest.raises(snapshot.BoardError, match="is no snapshot of format 4; publish the runs to a new board") as no:
+    with pytest.raises(snapshot.BoardError, match="is no snapshot of format 5; publish the runs to a new board") as no:
         publish([run], tmp_path / "board")
     assert "\n" not in str(no.value)
 
