@@ -59,9 +59,6 @@ SHOWN = "tokenizer_id IN (SELECT id FROM tokenizers WHERE shown_as = '')"
 """The premiums that pages show: of several that are one tokenizer's, those of one."""
 
 
-_OF_LANGUAGE = "language = ? ORDER BY task, task_version, variety, headline DESC, metric, model_id"
-
-
 @dataclass(frozen=True, slots=True)
 class PremiumRange:
     """The lowest and the highest premium of one language, and over how many tokenizers that is.
@@ -151,10 +148,6 @@ class Board:
             {(task.name, task.version) for task in self.tasks() if self.why_invalid(task.name, task.version)},
         )
 
-    def results_of_language(self, code: str) -> Iterator[Result]:
-        """Every result of a language, by task, the headline metric first."""
-        return self._results(_OF_LANGUAGE, code)
-
     def results_of_model(self, slug: str, task: str | None = None) -> Iterator[Result]:
         """Every result of a model, in one task where one is named."""
         return self._results(
@@ -176,8 +169,10 @@ class Board:
         return dict(found)
 
     def outlines_of_language(self, code: str) -> list[Outline]:
-        """What decides over the place of every result of a language, in the order of `results_of_language`."""
-        return self._outlines(_OF_LANGUAGE, code)
+        """What decides over the place of every result of a language, by task, the headline metric first."""
+        return self._outlines(
+            "language = ? ORDER BY task, task_version, variety, headline DESC, metric, model_id", code
+        )
 
     def outlines_of_model(self, slug: str, task: str) -> list[Outline]:
         """What is known of every result of a model in a task without reading its cell."""
