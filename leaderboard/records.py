@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,9 @@ from bench.records import Cell
 Badge = Literal["self_reported", "re_scored", "re_run", "sealed_set"]
 """How far a result was checked: as its sender computed it; scored anew from its responses on data of the board's own;
 run again by the board; or run on questions that nobody outside has seen."""
+
+LADDER: tuple[Badge, ...] = get_args(Badge)
+"""The badges from the lowest to the highest."""
 
 Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
 

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
-from typing import get_args
 
 import bench
 import kernels
@@ -20,10 +19,8 @@ from leaderboard.desk import review
 from leaderboard.desk.records import Submission
 from leaderboard.desk.store import Desk
 from leaderboard.desk.verdicts import Held, Verdict
-from leaderboard.records import Badge
+from leaderboard.records import LADDER, Badge
 
-BADGES: tuple[Badge, ...] = get_args(Badge)
-"""From the lowest to the highest."""
 CHECKED: Badge = "re_scored"
 """The highest badge that a check gives."""
 REPEATED = frozenset({"too_large", "wrong_structure", "wrong_plan", "forged_scores", "forged_plan", "picked_items"})
@@ -44,7 +41,7 @@ def same_file(board: Path, desk: Desk, submission: Submission) -> Verdict | None
         worn = review.badge_of(board, other.run) if other.state == "accepted" else ""
         if other.state == "waiting":
             reason, told = "duplicate", f"the same file waits as submission {other.id}"
-        elif worn and BADGES.index(worn) >= BADGES.index(CHECKED):
+        elif worn and LADDER.index(worn) >= LADDER.index(CHECKED):
             told = f"the same file came as submission {other.id}, and its run {other.run} is on the board as {worn}"
             reason = "duplicate"
         elif other.reason in REPEATED and not other.duplicate_of and desk.checked_by(other.id) == by():
@@ -61,7 +58,7 @@ def held(board: Path, desk: Desk, submission: Submission) -> dict[str, Held]:
     found = {run: Held(run, f"is on the board as run {run} ({badge})", badge) for run, badge in _worn(board).items()}
     for run, other in desk.waiting_runs():
         if other != submission.id:
-            found[run] = Held(other, f"waits as submission {other}", BADGES[-1])
+            found[run] = Held(other, f"waits as submission {other}", LADDER[-1])
     return found
 
 
@@ -75,7 +72,7 @@ def same_run(there: Mapping[str, Held], verdict: Verdict) -> Verdict:
     A run that the board has with a lower badge is no duplicate: its sender wants it checked.
     """
     other = there.get(verdict.run)
-    if verdict.reason or other is None or BADGES.index(other.badge) < BADGES.index(verdict.badge):
+    if verdict.reason or other is None or LADDER.index(other.badge) < LADDER.index(verdict.badge):
         return verdict
     return replace(verdict, reason="duplicate", detail=f"the same run {other.words}", duplicate_of=other.id)
 

@@ -7,17 +7,14 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
 
 from leaderboard import snapshot
 from leaderboard.board import Board, Result
 from leaderboard.collect import CellKey, Contribution, key
 from leaderboard.desk.records import Submission, line
 from leaderboard.desk.store import Desk
-from leaderboard.records import Badge, RunFacts
+from leaderboard.records import LADDER, Badge, RunFacts
 from leaderboard.snapshot import BoardError
-
-_BADGES: tuple[Badge, ...] = get_args(Badge)  # from the lowest to the highest
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +104,7 @@ def _why(model: str, replaces: Sequence[Replaced], dropped: Sequence[str], worn:
         if one.fewer:
             first = one.fewer[0]
             return f"replace {first.before:,} items of {model} by {first.after:,} in {first.cell}"
-        if _BADGES.index(worn) < _BADGES.index(one.badge):
+        if LADDER.index(worn) < LADDER.index(one.badge):
             return f"replace results of {model} that are {one.badge} by results that are {worn}, those of run {one.run}"
     return ""
 

@@ -8,7 +8,7 @@ import contextlib
 import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 from bench.records import Cell, UsageError
 from leaderboard import locking, snapshot
@@ -19,7 +19,7 @@ from leaderboard.desk.access import Token
 from leaderboard.desk.outlook import Outlook, outlook
 from leaderboard.desk.records import DECLINES, DeskError, Submission, line, name
 from leaderboard.desk.store import Desk
-from leaderboard.records import Badge
+from leaderboard.records import LADDER, Badge
 from leaderboard.snapshot import BoardError, Info, publish
 
 _ROUNDING = 1e-9  # two sums of the same numbers in another order may differ by less
@@ -55,8 +55,8 @@ def accept(board: Path, id: str, moderator: str, badge: Badge | None = None, *, 
     lower badge or another sender's, and `replace` does not say so, and `BenchError` where publishing fails: the
     submission goes on waiting then, and the board shows what it did.
     """
-    if badge is not None and badge not in get_args(Badge):
-        raise UsageError(f"no badge {line(badge, 40)!r}; there are {', '.join(get_args(Badge))}")
+    if badge is not None and badge not in LADDER:
+        raise UsageError(f"no badge {line(badge, 40)!r}; there are {', '.join(LADDER)}")
     # Before anything is published: the log would refuse it after.
     by = name(moderator, "the moderator's name")
     with _deciding(board), Desk.open(board) as desk:

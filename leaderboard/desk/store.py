@@ -14,7 +14,7 @@ from dataclasses import astuple, fields
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Self, get_args
+from typing import Any, BinaryIO, Self
 
 from bench.records import UsageError
 from leaderboard.desk import access, log, schema, uploads
@@ -31,7 +31,7 @@ from leaderboard.desk.records import (
     name,
     stamp,
 )
-from leaderboard.records import Badge
+from leaderboard.records import LADDER
 
 DATABASE, UPLOADS, RUNS = "submissions.db", "uploads", "runs"
 ID = re.compile("[0-9a-f]{20}")
@@ -369,8 +369,8 @@ def _facts(facts: Mapping[str, str | int]) -> dict[str, str | int]:
         if column not in FACTS or type(value) is not FACTS[column]:
             raise UsageError(f"nothing is kept as {line(column, 40)!r} of a submission but {', '.join(FACTS)}")
         made[column] = line(value, LONGEST_FACT) if isinstance(value, str) else max(0, min(value, 2**53))
-    if made.get("badge", "") not in ("", *get_args(Badge)):
-        raise UsageError(f"no badge {made['badge']!r}; there are {', '.join(get_args(Badge))}")
+    if made.get("badge", "") not in ("", *LADDER):
+        raise UsageError(f"no badge {made['badge']!r}; there are {', '.join(LADDER)}")
     return made
 
 

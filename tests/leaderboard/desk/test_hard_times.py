@@ -32,15 +32,6 @@ PATIENCE = 120.0
 """Seconds after which what has not come is not waited for: a test that fails must not hang."""
 
 
-@pytest.fixture
-def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A board that nothing was published to, on a machine without data."""
-    monkeypatch.delenv("BENCH_DATA", raising=False)
-    folder = tmp_path / "board"
-    folder.mkdir()
-    return folder
-
-
 def sent(board: Path, *paths: Path) -> list[str]:
     with Desk.open(board) as desk:
         token = token_of(desk)

@@ -30,15 +30,6 @@ from tests.leaderboard.desk.hostile_files import HOSTILE, edited
 from tests.plans import block_of
 
 
-@pytest.fixture
-def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A board that nothing was published to, on a machine without data."""
-    monkeypatch.delenv("BENCH_DATA", raising=False)
-    folder = tmp_path / "board"
-    folder.mkdir()
-    return folder
-
-
 def handed_in(board: Path, *paths: Path) -> list[Submission]:
     """What became of these uploads."""
     with Desk.open(board) as desk:

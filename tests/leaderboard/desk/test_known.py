@@ -19,15 +19,6 @@ from tests.leaderboard.desk.hostile_files import HOSTILE, edited
 
 
 @pytest.fixture
-def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A board that nothing was published to, on a machine without data."""
-    monkeypatch.delenv("BENCH_DATA", raising=False)
-    folder = tmp_path / "board"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
 def processes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """A word for each check that was made in a process of its own."""
     made: list[str] = []
