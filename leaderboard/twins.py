@@ -31,10 +31,10 @@ _PLAIN = _NUMBERS | {str, bool}
 
 @dataclass(slots=True)
 class Column:
-    """The values of a column, None in rows that lack it, and the first row that has it."""
+    """The values of a column, None in rows that lack it, and the first row that has it with its place in that row."""
 
     values: list[Any]
-    first: int
+    first: tuple[int, tuple[int, ...]]
 
 
 class Table:
@@ -44,7 +44,7 @@ class Table:
         found = list(rows)
         self._height = len(found)
         self._columns: dict[str, Column] = {}
-        self._spread("", found, range(len(found)))
+        self._spread("", (), found, range(len(found)))
 
     def columns(self) -> dict[str, list[Any]]:
         """The columns in the order in which they are met, row by row."""
@@ -53,11 +53,15 @@ class Table:
         ordered = sorted(self._columns.items(), key=lambda pair: pair[1].first)
         return {name: column.values for name, column in ordered if name not in nested}
 
-    def _spread(self, name: str, values: Sequence[Any], places: Sequence[int]) -> None:
-        """Puts values of some rows under a name; records are spread, lists and mappings become JSON."""
+    def _spread(self, name: str, order: tuple[int, ...], values: Sequence[Any], places: Sequence[int]) -> None:
+        """Puts values of some rows under a name; records are spread, lists and mappings become JSON.
+
+        Kinds of rows are taken one after the other, so `order` says where in its row a value stands: the number of
+        the field, then of the field within it.
+        """
         kinds = dict.fromkeys(map(type, values))
         if kinds.keys() <= _PLAIN:
-            self._put(name, values, places)
+            self._put(name, order, values, places)
             return
         for kind in kinds:
             own, where = values, places
@@ -65,27 +69,28 @@ class Table:
                 where = [place for place, value in zip(places, values, strict=True) if type(value) is kind]
                 own = [value for value in values if type(value) is kind]
             if is_dataclass(kind):
-                for field in fields(kind):
+                for number, field in enumerate(fields(kind)):
                     inner = f"{name}.{field.name}" if name else field.name
-                    self._spread(inner, list(map(attrgetter(field.name), own)), where)
+                    self._spread(inner, (*order, number), list(map(attrgetter(field.name), own)), where)
             elif issubclass(kind, Mapping) and not name:
                 for place, row in zip(where, own, strict=True):
-                    for key, value in row.items():
-                        self._put(key, [value], [place])
+                    for number, (key, value) in enumerate(row.items()):
+                        self._put(key, (number,), [value], [place])
             elif issubclass(kind, Mapping):
-                self._put(name, [_text(dict(value)) for value in own], where)
+                self._put(name, order, [_text(dict(value)) for value in own], where)
             elif issubclass(kind, list | tuple | set | frozenset):
-                self._put(name, [_text(msgspec.to_builtins(list(value))) for value in own], where)
+                self._put(name, order, [_text(msgspec.to_builtins(list(value))) for value in own], where)
             else:
-                self._put(name, own, where)
+                self._put(name, order, own, where)
 
-    def _put(self, name: str, values: Sequence[Any], places: Sequence[int]) -> None:
+    def _put(self, name: str, order: tuple[int, ...], values: Sequence[Any], places: Sequence[int]) -> None:
         if not places:
             return
+        first = (places[0], order)
         column = self._columns.get(name)
         if column is None:
-            column = self._columns[name] = Column([None] * self._height, places[0])
-        column.first = min(column.first, places[0])
+            column = self._columns[name] = Column([None] * self._height, first)
+        column.first = min(column.first, first)
         if len(places) == self._height:
             column.values[:] = values
         else:
