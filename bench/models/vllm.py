@@ -7,23 +7,21 @@ computes. Nothing here imports torch, transformers or vLLM until a model is load
 from __future__ import annotations
 
 import gc
-import hashlib
 import importlib
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
-import msgspec
 from msgspec import Meta
 
-from bench.backend import Capabilities, EngineFacts, Load, Settings, read_options, worded
-from bench.models import hf_source, vllm_start
-from bench.records import Request, Response, UsageError
+from bench.backend import EngineFacts, Settings, read_options
+from bench.models import hf_source, vllm_start, weights
+from bench.models.weights import Weights
+from bench.records import UsageError
 
 if TYPE_CHECKING:
-    from bench.models.vllm_engine import Stream
+    from bench.models.vllm_engine import Stream  # noqa: F401 - which the class names in a string
     from bench.models.vllm_start import Log
 
 INSTALL = (
@@ -45,105 +43,44 @@ _ENVIRONMENT = {
 Count = Annotated[int, Meta(ge=1)]
 
 
-class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Options(weights.Options, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`-M name=value`; what is not said here is vLLM's own choice.
 
-    `dtype` auto is bfloat16 on a GPU and float32 on the CPU, as for `hf:`, and a quantised model's own. `truncation`
-    says what becomes of a prompt that `max_model_len` (tokens, answer included) has no room for: its beginning is cut
-    off ("left"), or it is not asked ("skip"). `lora` is the folder or hub repository of an adapter. `temperature` 0 is
-    greedy. `thinking` goes to the chat template as `enable_thinking`.
+    `dtype` auto is a quantised model's own. A prompt has to have room in `max_model_len` (tokens, answer included).
     """
 
     tensor_parallel_size: Count = 1
     pipeline_parallel_size: Count = 1
     data_parallel_size: Count = 1
-    dtype: Literal["auto", "bfloat16", "float16", "float32"] = "auto"
     quantization: str | None = None
     max_model_len: Count | None = None
     gpu_memory_utilization: Annotated[float, Meta(gt=0, le=1)] | None = None
     kv_cache_dtype: str | None = None
     enable_prefix_caching: bool = True
     enforce_eager: bool = False
-    lora: str | None = None
-    seed: Annotated[int, Meta(ge=0)] = 0
-    truncation: Literal["left", "skip"] = "left"
-    temperature: Annotated[float, Meta(ge=0, le=2)] = 0.0
-    top_p: Annotated[float, Meta(gt=0, le=1)] = 1.0
-    thinking: bool | None = None
 
-    def decoding(self) -> str:
-        """Every option that changes answers. How many GPUs share the work does not: a run goes on with other ones."""
-        drawn = self.temperature > 0
-        return worded(
-            "sampled" if drawn else "greedy",
-            temperature=self.temperature if drawn else None,
-            top_p=self.top_p if drawn and self.top_p < 1 else None,
-            seed=self.seed if drawn else None,
-            dtype=None if self.dtype == "auto" else self.dtype,
-            quantization=self.quantization,
-            kv_cache_dtype=self.kv_cache_dtype,
-            max_model_len=self.max_model_len,
-            truncation=None if self.truncation == "left" else self.truncation,
-            thinking=None if self.thinking is None else str(self.thinking).lower(),
-        )
+    def _own_words(self) -> dict[str, object]:
+        names = ("quantization", "kv_cache_dtype", "max_model_len")
+        return {name: getattr(self, name) for name in names}
 
 
-class VLLM:
-    """One model in vLLM. `revision` is the folder's content hash or the hub's commit, and the adapter's hash."""
-
-    price = None
-
-    def __init__(
-        self, name: str, revision: str, options: Options, reasoning_tokens: int, stream: Stream, version: str
-    ) -> None:
-        self.name = name
-        self.revision = revision
-        self.engine = EngineFacts("vllm", version, stream.dtype, stream.device)
-        self.decoding = options.decoding()
-        self.capabilities = Capabilities(
-            modes=("loglikelihood", "first_token", "generate"), reasoning_tokens=reasoning_tokens, exact=True
-        )
-        template = stream.encoder.template
-        self.template = "none" if template is None else f"sha256:{hashlib.sha256(template.encode()).hexdigest()[:16]}"
-        self._stream: Stream | None = stream
-
-    def check(self, requests: Iterable[Request]) -> None:
-        """Every plan can be answered: what is too long for the model is skipped or cut, request by request."""
-
-    def respond(self, requests: Iterable[Request]) -> Iterator[Response]:
-        """Answers every request once, as they finish. Raises `ModelStopped` where the engine died."""
-        return self._open().respond(requests)
-
-    def load(self) -> Load:
-        """What the engine computes now and did so far, where the model was loaded to be measured."""
-        return self._stream.load() if self._stream is not None else Load(None, None, None)
+class VLLM(Weights["Stream"]):
+    """One model in vLLM, which answers requests as they finish. Its `respond` raises `ModelStopped` where the engine
+    died."""
 
     def forget(self) -> None:
         """Empties the cache of prompts."""
         self._open().forget()
 
-    def count_tokens(self, texts: Sequence[str]) -> list[int]:
-        """Tokens of each text, without those that begin or end every text."""
-        return self._open().encoder.count_tokens(texts)
-
-    def shortened(self, text: str, tokens: int) -> str:
-        """The text's beginning that has at most so many tokens."""
-        return self._open().encoder.shortened(text, tokens)
-
-    def _open(self) -> Stream:
-        if self._stream is None:
-            raise ValueError(f"{self.name} is closed")
-        return self._stream
-
     def status(self) -> str:
         """How many sequences the engine has at the moment."""
-        return f"{self._stream.in_flight()} sequences in the engine" if self._stream is not None else ""
+        return f"{self._engine.in_flight()} sequences in the engine" if self._engine is not None else ""
 
     def close(self) -> None:
         """Ends the engine and its processes."""
-        if self._stream is not None:
-            self._stream.shutdown()
-            self._stream = None
+        if self._engine is not None:
+            self._engine.shutdown()
+            self._engine = None
             gc.collect()
 
 
@@ -152,8 +89,7 @@ def load(rest: str, settings: Settings) -> VLLM:
     rest = rest.strip()
     options = read_options(Options, f"vllm:{rest}", settings.options)
     folder = hf_source.find_folder(rest, "vllm")
-    # The name is published: a folder's place on somebody's machine is no part of it, its content is the revision.
-    name = f"vllm:{folder.resolve().name if folder else rest}"
+    name = weights.published_name("vllm", rest, folder)
     if options.data_parallel_size > 1:
         raise UsageError(
             f"{name}: in one process vLLM has no data parallelism; run `vllm serve {rest} --data-parallel-size "
@@ -191,8 +127,7 @@ def _loaded(rest: str, settings: Settings, options: Options, folder: Path | None
     with hf_source.explained(problem, hf_source.template_errors()):
         encoder = hf_encoding.Encoder(tokenizer, options.thinking)
         encoder.render("question")
-    if options.thinking is not None and "enable_thinking" not in (encoder.template or ""):
-        raise UsageError(f"{name}: thinking: its chat template has no enable_thinking; leave the option out")
+    weights.refuse_idle_thinking(name, encoder, options.thinking)
     arguments = {"model": source, **_arguments(options, settings, config)}
     if folder is None:
         arguments |= {"revision": commit, "tokenizer_revision": commit}
@@ -209,11 +144,10 @@ def _loaded(rest: str, settings: Settings, options: Options, folder: Path | None
         log=log,
         measured=settings.measured,
     )
-    revision = f"commit:{commit[:16]}" if folder is None else f"sha256:{hf_source.fingerprint(folder)[:16]}"
-    if adapter is not None:
-        name, revision = f"{name}+{adapter.name}", f"{revision}+{adapter.revision}"
+    name, revision = weights.identity(name, folder, commit, adapter)
     version: str = importlib.import_module("vllm").__version__
-    return VLLM(name, revision, options, settings.reasoning_tokens, stream, version)
+    facts = EngineFacts("vllm", version, stream.dtype, stream.device)
+    return VLLM(name, revision, stream, facts, options, settings.reasoning_tokens)
 
 
 def _arguments(options: Options, settings: Settings, config: Any) -> dict[str, Any]:
