@@ -125,7 +125,11 @@ def create_app(board: str | Path) -> Flask:
 def _stay(answer: Response) -> None:
     """Keeps a redirect on this site, whatever name the visitor calls it by, and not for ever: names may change."""
     where = urlsplit(answer.headers["Location"])
-    answer.headers["Location"] = urlunsplit(("", "", f"/{where.path.lstrip('/')}", where.query, ""))
+    here = urlunsplit(("", "", f"/{where.path.lstrip('/')}", where.query, ""))
+    answer.headers["Location"] = here
+    if answer.status_code // 100 == 3:
+        answer.headers.pop("Content-Encoding", None)
+        answer.set_data("")  # Flask's own page has a link with that name in it, and the answer may be kept for others
     answer.headers.setdefault("Cache-Control", CURRENT_CACHE)
 
 

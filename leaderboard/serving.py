@@ -4,18 +4,66 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from logging import LogRecord
 from pathlib import Path
-from typing import Any
+from typing import IO, TYPE_CHECKING, Any
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication
+from gunicorn.glogging import Logger
+from gunicorn.http.errors import NoMoreData, ParseException
+from werkzeug.exceptions import ClientDisconnected
 
 from leaderboard import local_names, translation, walking
 from leaderboard.app import create_app
 
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
 ARENAS = "MALLOC_ARENA_MAX"
 THREADS = 4
+
+
+class _Log(Logger):  # type: ignore[misc]
+    """gunicorn's log without what it says of requests that are none: each line would hold a visitor's address."""
+
+    def setup(self, cfg: Any) -> None:
+        """As gunicorn does it, with a filter."""
+        super().setup(cfg)
+        self.error_log.addFilter(_names_nobody)
+
+
+def _names_nobody(record: LogRecord) -> bool:
+    return not record.getMessage().startswith("Invalid request from ip=")
+
+
+class Bodies:
+    """WSGI middleware: what gunicorn says of a body that breaks off or is no chunks becomes what Flask knows of it."""
+
+    def __init__(self, application: WSGIApplication) -> None:
+        self._application = application
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Hands the request on."""
+        environ["wsgi.input"] = _Body(environ["wsgi.input"])
+        return self._application(environ, start_response)
+
+
+class _Body:
+    """A request's body. Raises `ClientDisconnected` where it does not arrive whole."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+
+    def read(self, size: int = -1) -> bytes:
+        """The next bytes."""
+        try:
+            return self._stream.read(size)
+        except (ParseException, NoMoreData) as error:
+            raise ClientDisconnected from error
+
+
 SETTINGS: Mapping[str, Any] = {
     "worker_class": "gthread",
     "threads": THREADS,
@@ -30,6 +78,9 @@ SETTINGS: Mapping[str, Any] = {
     # Whatever a process may leak ends with it, and not in all of them at once.
     "max_requests": 200_000,
     "max_requests_jitter": 20_000,
+    # Else whoever sits behind a proxy on this machine could say where the site is mounted.
+    "forwarder_headers": "",
+    "logger_class": _Log,
     "accesslog": None,  # no address of a visitor is kept
     "errorlog": "-",
     "loglevel": "warning",
@@ -52,6 +103,7 @@ class Server(BaseApplication):  # type: ignore[misc]
     def load(self) -> Flask:
         """The application, with the arrays that filters need read before the processes part."""
         app = create_app(self._board)
+        app.wsgi_app = Bodies(app.wsgi_app)  # type: ignore[method-assign]
         site = walking.site_of(app)
         site.prepare()
         # Templates are compiled, tasks, catalogues and names of languages read when first needed: before the processes

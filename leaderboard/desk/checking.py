@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import errno
 import os
+import re
 import sys
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -20,7 +21,7 @@ import msgspec
 from bench.records import BenchError
 from bench.runfile import UNREADABLE, RunFile, reading
 from leaderboard.collect import Contribution, collect, run_id
-from leaderboard.desk import duplicates, known, limits, rescoring, structure
+from leaderboard.desk import counts, duplicates, known, limits, rescoring, structure
 from leaderboard.desk.limits import Limits
 from leaderboard.desk.records import line
 from leaderboard.desk.structure import Refused
@@ -29,8 +30,10 @@ from leaderboard.records import Badge
 from leaderboard.wording import plain
 from tasks import DataError
 
-LONGEST_NAME = 200
-"""Of a model, in characters."""
+LONGEST_NAME, LONGEST_WORD = 200, 2_000
+NAMES = {"model": LONGEST_NAME, **dict.fromkeys(("revision", "template", "decoding"), LONGEST_WORD)}
+"""What a run is of -> the longest text that says so, in characters."""
+_LONG_WORD = re.compile(r"(\S{60})\S{60,}")
 SYSTEM = {
     errno.EFBIG: "too_large",
     errno.ENOSPC: "disk_full",
@@ -49,8 +52,19 @@ def check(folder: Path, data: Path | None, most: Limits, held: Mapping[str, Held
         return _check(folder, data, most, held)
     except (BenchError, DataError, MemoryError, OSError, *UNREADABLE) as error:
         reason, detail = _explained(error)
-        told = detail.replace(f"{folder}{os.sep}", "")  # a sender learns nothing of this machine
-        return Verdict(reason, line(told.replace(str(data), "the data folder") if data else told))
+        return Verdict(reason, line(_for_sender(detail, folder, data)))
+
+
+def _for_sender(told: str, folder: Path, data: Path | None) -> str:
+    """Words about the file for whoever sent it: without the places of this machine, and without its names for the file.
+
+    A value that takes up all of the line goes short, for what would be right stands behind it.
+    """
+    told = told.replace(f"{folder}{os.sep}", "")
+    told = told.replace(str(data), "the data folder") if data else told
+    for name in (RUN, COPY):
+        told = told.replace(f"rescore {name}", "rescore FILE").replace(name, "the run file")
+    return _LONG_WORD.sub(r"\1…", told)
 
 
 def _explained(error: Exception) -> tuple[str, str]:
@@ -79,8 +93,8 @@ def _check(folder: Path, data: Path | None, most: Limits, held: Mapping[str, Hel
         os.link(upload, path, follow_symlinks=False)
     structure.check(path, most)
     with RunFile.read(path) as run, reading(path):
+        _check_identity(run)
         model = run.identity().model
-        _check_name(model)
         rescoring.check_data(run)
         # At its best, for only the plan says which badge it would get, and making that again takes long.
         seen = known.same_run(held, Verdict("", "", model, run=run_id(run), badge=known.CHECKED))
@@ -91,17 +105,26 @@ def _check(folder: Path, data: Path | None, most: Limits, held: Mapping[str, Hel
         if seen.reason:
             return seen
     contribution = collect(path)
+    with RunFile.read(path) as run, reading(path):
+        counts.check(run)
     if plan.places:
         rescoring.rescore(path, Path(COPY), plan, data)
     duplicates.keep(duplicates.fingerprint(contribution), folder / FINGERPRINT)
     return _found(contribution, plan)
 
 
-def _check_name(model: object) -> None:
-    if not isinstance(model, str) or not 0 < len(model) <= LONGEST_NAME:
-        raise Refused("wrong_structure", f"the name of the model should have 1 to {LONGEST_NAME} characters")
-    if plain(model) != model or unicodedata.normalize("NFC", model) != model or not model.isprintable():
-        raise Refused("wrong_structure", f"the name of the model {model!r} has characters that could disguise it")
+def _check_identity(run: RunFile) -> None:
+    """Raises `Refused` unless the run says what it is of, in words that a page can show."""
+    said = run.manifest()
+    for name, most in NAMES.items():
+        if name not in said:
+            raise Refused("wrong_structure", f"the run file does not say the {name} of its model; run again")
+        value = said[name]
+        if not isinstance(value, str) or not 0 < len(value) <= most:
+            raise Refused("wrong_structure", f"the {name} of the model should have 1 to {most:,} characters; run again")
+        normal = name != "model" or unicodedata.normalize("NFC", value) == value
+        if plain(value) != value or not normal or not value.isprintable():
+            raise Refused("wrong_structure", f"the {name} of the model {value!r} has characters that could disguise it")
 
 
 def _found(contribution: Contribution, plan: rescoring.Plan) -> Verdict:

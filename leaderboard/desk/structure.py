@@ -15,7 +15,9 @@ import stat
 import time
 import zlib
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Annotated, Any, NoReturn
+
+import msgspec
 
 from bench.records import UsageError
 from bench.runfile_schema import APPLICATION_ID, SCHEMA, VERSION
@@ -61,6 +63,17 @@ JSON = {
     ("invocations", "hardware"): 1 << 16,
 }
 """The columns that hold JSON, and the longest text of each in bytes."""
+
+KINDS: dict[tuple[str, str], Any] = {
+    ("windows", "window"): dict[str, Any],
+    ("cells", "cell"): dict[str, Any],
+    ("scores", "statistics"): list[Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]],
+    ("responses", "loglikelihoods"): list[float],
+    ("invocations", "command_line"): list[str],
+    ("invocations", "versions"): dict[str, str],
+    ("invocations", "hardware"): dict[str, Any],
+}
+"""What the JSON of a column is, where it is always the same."""
 
 FREE_TEXT = {
     ("requests", "prompt"): 8 << 20,
@@ -269,9 +282,9 @@ def _check_text(column: tuple[str, str], value: bytes) -> None:
         if column == ("responses", "loglikelihoods"):  # of an option that the model holds impossible
             value = value.replace(b"-Infinity", b"0")
         try:
-            parse(value)
+            msgspec.convert(parse(value), KINDS.get(column, Any))
         except ValueError as error:
-            raise Refused("wrong_structure", f"{where} is no JSON that a run writes: {error}") from error
+            raise Refused("wrong_structure", f"{where} is no JSON that a run writes: {error}; run again") from error
 
 
 def parse(text: bytes) -> Any:

@@ -430,3 +430,11 @@ def test_an_ipv6_network_is_one_visitor(desk: Place) -> None:
         assert guard.client() == one
     with desk.app.test_request_context(environ_base={"REMOTE_ADDR": "2001:db8:1::1"}):
         assert guard.client() != one
+
+
+@pytest.mark.parametrize("path", ["/languages", "/fr/languages", "/languages.csv/", "/favicon.ico"])
+def test_no_redirect_names_the_host_that_was_asked_for(visitor: FlaskClient, path: str) -> None:
+    answer = visitor.get(path, headers={"Host": "evil.example", "X-Forwarded-Host": "evil.example"})
+    assert answer.status_code in (302, 308)
+    assert answer.headers["Location"].startswith("/") and not answer.headers["Location"].startswith("//")
+    assert "evil.example" not in f"{answer.headers}{answer.get_data(as_text=True)}"
