@@ -5,11 +5,12 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import astuple
+from typing import Literal
 
 from bench.runfile_records import Identity
 from leaderboard import reading, rows
 from leaderboard.collect import CellKey, check_same_items
-from leaderboard.records import Block, Stamp, TaskFacts
+from leaderboard.records import LADDER, Badge, Block, Stamp, TaskFacts
 from leaderboard.writing import Entry, Kept
 
 
@@ -19,6 +20,28 @@ class Older:
     def __init__(self, connection: sqlite3.Connection | None) -> None:
         self.connection = connection
         self.identities = reading.identities(connection) if connection else {}
+        self._worn = self._badges()
+
+    def _badges(self) -> dict[Identity, dict[str, Badge]]:
+        asked = (
+            "SELECT models.id, json_extract(each.value, '$.id'), json_extract(each.value, '$.badge')"
+            " FROM models, json_each(models.runs) AS each"
+        )
+        worn: dict[int, dict[str, Badge]] = {}
+        for number, run, badge in self.connection.execute(asked) if self.connection else ():
+            worn.setdefault(number, {})[run] = badge
+        return {identity: worn.get(number, {}) for identity, number in self.identities.items()}
+
+    @property
+    def badges(self) -> dict[str, Badge]:
+        """How far each run was checked, by its id."""
+        return {run: badge for own in self._worn.values() for run, badge in own.items()}
+
+    def outranks(self, identity: Identity, fresh: Entry) -> Badge | Literal[""]:
+        """The best badge of a replaced model, where none of its new runs wears as good a one; "" elsewhere."""
+        best = max(self._worn.get(identity, {}).values(), key=LADDER.index, default=LADDER[0])
+        lower = all(LADDER.index(run.badge) < LADDER.index(best) for run in fresh.runs)
+        return best if lower else ""
 
     def kept(self, fresh: Iterable[Identity]) -> Kept | None:
         """The models that nobody publishes anew."""

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 from bench.cards.facts import Facts
 from bench.premium.records import Premiums
@@ -25,7 +26,7 @@ from leaderboard import premiums as tokens
 from leaderboard.collect import CellKey, Contribution, Withheld, collect
 from leaderboard.copies import sync
 from leaderboard.merging import Older, Stamps, block_of
-from leaderboard.records import Badge, Published
+from leaderboard.records import LADDER, Badge, Published
 from leaderboard.writing import Content, Entry, Kept, Written
 
 SNAPSHOTS, CURRENT = "snapshots", "current"
@@ -39,6 +40,7 @@ class PublishedModel:
     """What a publish put on the board for one model. `dropped` results of its former self have no successor.
 
     A result is a value in a task's headline metric, for one language; `cells` counts the other metrics' values too.
+    `outranked` is the badge of its former self where none of its runs now wears as good a one, "" elsewhere.
     """
 
     model: str
@@ -49,6 +51,7 @@ class PublishedModel:
     languages: int
     replaced: bool
     dropped: int
+    outranked: Badge | Literal[""] = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,37 +81,31 @@ def publish(
     runs: Sequence[Path],
     board: Path,
     premiums: Sequence[Path] = (),
-    badge: Badge | Mapping[str, Badge] = "self_reported",
+    badge: Badge | Mapping[str, Badge] | None = None,
 ) -> Info:
     """Adds the runs to the board and makes the result current; a model that is there already is replaced.
 
     `premiums` are files of tokenizer premiums, as `tokens` writes them; run files may hold some too. `badge` says how
-    far these results were checked, all of them or each run by its id (`self_reported` where it has none there). Raises
-    `BenchError`: one line, and the board goes on showing what it did.
+    far these results were checked, all of them, or each run by its id; a run that is not in there, or lower than the
+    board has that very run, keeps the badge that it wears, and is `self_reported` where it is new. Raises `BenchError`:
+    one line, and the board goes on showing what it did.
     """
     if not runs and not premiums:
         raise UsageError("no run to publish; name one or more run files")
-    contributions = [_collected(path, badge) for path in {path.resolve(): path for path in runs}.values()]
+    contributions = [collect(path) for path in {path.resolve(): path for path in runs}.values()]
     handed_in = [tokens.of_file(path) for path in {path.resolve(): path for path in premiums}.values()]
     counted = tokens.together([*(one for each in contributions for one in each.premiums), *handed_in])
-    fresh = _entries(contributions)
     try:
         (board / SNAPSHOTS).mkdir(parents=True, exist_ok=True)
         with _locked(board):
-            return _publish(contributions, fresh, counted, board)
+            return _publish(contributions, badge, counted, board)
     except (OSError, sqlite3.Error) as error:
         raise BoardError(_explain(board, error)) from error
 
 
-def _collected(path: Path, badge: Badge | Mapping[str, Badge]) -> Contribution:
-    found = collect(path)
-    worn = badge if isinstance(badge, str) else badge.get(found.facts.id, "self_reported")
-    return replace(found, facts=replace(found.facts, badge=worn))
-
-
 def _publish(
     contributions: Sequence[Contribution],
-    fresh: dict[Identity, Entry],
+    badge: Badge | Mapping[str, Badge] | None,
     counted: dict[tokens.Key, Premiums],
     board: Path,
 ) -> Info:
@@ -118,6 +115,7 @@ def _publish(
     with contextlib.ExitStack() as opened:
         older = Older(opened.enter_context(contextlib.closing(connect(board, before))) if before else None)
         with _named(board, before), reading.undamaged():
+            fresh = _entries([_with_badge(each, badge, older.badges) for each in contributions])
             content, kept = _merged(older, contributions, fresh, counted)
             if older.connection is not None and digest.of_database(older.connection) != before:
                 # Merged, its numbers would go on under a new name that vouches for them.
@@ -146,6 +144,7 @@ def _publish(
                 ),
                 replaced=identity in older.identities,
                 dropped=older.dropped(identity, fresh[identity]),
+                outranked=older.outranks(identity, fresh[identity]),
             )
             for identity, model in written.models.items()
             if identity in fresh
@@ -164,6 +163,17 @@ def _publish(
         cells=written.cells,
         premiums=tuple(sorted({one.shown_as or one.slug for key, one in made.items() if key in counted})),
     )
+
+
+def _with_badge(
+    found: Contribution, badge: Badge | Mapping[str, Badge] | None, worn: Mapping[str, Badge]
+) -> Contribution:
+    """What a run file holds, with its badge. `worn` has those of the runs on the board."""
+    if badge is not None and not isinstance(badge, Mapping):
+        return replace(found, facts=replace(found.facts, badge=badge))
+    known = ({} if badge is None else badge, worn)
+    best = max((each.get(found.facts.id, LADDER[0]) for each in known), key=LADDER.index)
+    return replace(found, facts=replace(found.facts, badge=best))
 
 
 def _take_back(board: Path, before: str, copied: list[Path]) -> None:

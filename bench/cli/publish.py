@@ -109,11 +109,12 @@ def _rescored(runs: list[Path], data: Path | None) -> dict[str, Badge]:
 
 
 def _what_became(model: PublishedModel) -> str:
-    """What a publish did to a model; results that it no longer has are never dropped in silence."""
+    """What a publish did to a model; neither results nor a better badge that it no longer has go in silence."""
     if not model.replaced:
         return "new"
-    word = "result" if model.dropped == 1 else "results"
-    return f"replaced, {model.dropped:,} {word} dropped" if model.dropped else "replaced"
+    dropped = f"{model.dropped:,} result{'s' * (model.dropped != 1)} dropped" if model.dropped else ""
+    outranked = f"was {model.outranked}" if model.outranked else ""
+    return ", ".join(filter(None, ["replaced", dropped, outranked]))
 
 
 def _report(info: Info, board: Path) -> None:

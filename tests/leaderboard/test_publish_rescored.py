@@ -128,6 +128,28 @@ def test_badges_are_of_runs_and_not_of_files(runs: list[Path], board: Path) -> N
     assert badges(board) == {run: "re_run", collect(runs[1]).facts.id: "self_reported"}
 
 
+def test_a_run_that_is_published_again_keeps_its_badge(runs: list[Path], board: Path) -> None:
+    run = collect(runs[0]).facts.id
+    publish([runs[0]], board, badge="re_run")
+    again = publish([runs[0]], board)
+    assert badges(board) == {run: "re_run"} and not again.changed and again.published[0].outranked == ""
+    publish([runs[0]], board, badge={run: "re_scored"})  # what passes one check does not lose what it has from another
+    assert badges(board) == {run: "re_run"}
+    publish([runs[0]], board, badge="self_reported")  # said expressly, as who moderates may
+    assert badges(board) == {run: "self_reported"}
+
+
+def test_a_better_badge_that_is_gone_is_said(board: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    whole = perform(tmp_path / "whole.run.db", ("cldr-dates", "cldr-territories"), ("yor_Latn",), 3)
+    other = perform(tmp_path / "other.run.db", ("cldr-dates",), ("yor_Latn",), 2)
+    publish([whole], board, badge="re_run")
+    assert [each.outranked for each in publish([other], board).published] == ["re_run"]
+    publish([whole], board, badge="re_scored")
+    assert main(["publish", str(other), "--board", str(board)]) == 0
+    assert "replaced, 1 result dropped, was re_scored" in capsys.readouterr().out
+    assert [each.outranked for each in publish([whole], board, badge="re_scored").published] == [""]
+
+
 def test_what_does_not_read_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "a.run.db").write_bytes(b"no database")
     with pytest.raises(UsageError) as told:
