@@ -90,7 +90,7 @@ def main(arguments: Sequence[str]) -> int:
     except BrokenPipeError:
         code = 0  # the reader (`head`) has seen enough
     except (click.ClickException, click.Abort, KeyboardInterrupt, OSError, MemoryError, BenchError) as error:
-        message, code = _explain(error)
+        message, code = _explain(error, arguments[0] if arguments else "")
         with contextlib.suppress(OSError):  # nobody reads, or the disk that standard error goes to is full
             click.echo(f"bench: {' '.join(message.split())}", err=True)
     _flush()
@@ -106,7 +106,7 @@ def _flush() -> None:
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-def _explain(error: BaseException) -> tuple[str, int]:
+def _explain(error: BaseException, verb: str) -> tuple[str, int]:
     """What to tell the user, and the exit code."""
     match error:
         case click.ClickException():
@@ -120,7 +120,8 @@ def _explain(error: BaseException) -> tuple[str, int]:
         case OSError():
             return f"{error.filename or 'output'}: {error.strerror}", 1
     told = "".join(f"; {note}" for note in getattr(error, "__notes__", ()))  # batches that go on at a provider, say
-    return f"interrupted; a run goes on where it was when the same command is given again{told}", 130
+    goes_on = "; a run goes on where it was when the same command is given again" if verb == "run" else ""
+    return f"interrupted{goes_on}{told}", 130
 
 
 def _prepare_streams() -> None:

@@ -32,6 +32,14 @@ def _print(told: object) -> None:
     sys.stdout.write("\n")
 
 
+def _known(board: Path) -> None:
+    """Raises `UsageError` where nothing was ever published."""
+    from leaderboard.snapshot import CURRENT
+
+    if not (board / CURRENT).is_file():
+        raise UsageError(f"no board in {board}; publish a run first: python -m bench publish RUN --board {board}")
+
+
 def _locales(given: tuple[str, ...]) -> tuple[str, ...]:
     from leaderboard.prefixes import LOCALES
 
@@ -50,12 +58,13 @@ def history(board: Path, as_json: bool) -> None:
     """Lists every snapshot that was current, the newest first."""
     from leaderboard import history as kept
 
+    _known(board)
     entries = kept.read(board)[::-1]
     if as_json:
         _print([asdict(entry) for entry in entries])
         return
     if not entries:
-        click.echo("nothing was published yet")
+        click.echo("this board is older than its history")
         return
     columns = {"published (UTC)": False, "snapshot": False, "results": True, "models": False}
     print_table(columns, [(entry.at[:16], entry.snapshot, _results(entry), _some(entry.models)) for entry in entries])
@@ -82,6 +91,7 @@ def diff(old: str, new: str, board: Path, as_json: bool) -> None:
     from leaderboard import history as kept
     from leaderboard import snapshot
 
+    _known(board)
     with contextlib.ExitStack() as opened:
         sides = []
         for name in (old, new):
@@ -123,9 +133,11 @@ def warm(board: Path, locales: tuple[str, ...], as_json: bool) -> None:
 def freeze(output: Path, root: str, live: str, board: Path, locales: tuple[str, ...], as_json: bool) -> None:
     """Writes the whole site as files, with the data of every page, for any plain file server or CDN."""
     from bench.cli.progress import watch
+    from bench.services.secrets import plain_url
     from leaderboard import freezing, walking
     from leaderboard.app import create_app
 
+    live = plain_url(live, "--live") if live else ""
     site = walking.site_of(create_app(board))
     made = freezing.freeze(site, output, locales=_locales(locales), root=root, live=live, watch=watch)
     if as_json:

@@ -35,6 +35,8 @@ def export(run: Path, to: str, output: Path | None) -> None:
         try:
             _write(opened, to, part)
             part.replace(target)
+        except OSError as error:
+            raise BenchError(f"cannot write {target}: {error.strerror}") from error
         finally:
             part.unlink(missing_ok=True)
     click.echo(str(target))

@@ -124,4 +124,4 @@ def rescore(run: Path, data: str | None, files: tuple[str, ...]) -> None:
     add_declarations(files)
     with RunFile.open(run, None) as opened:
         count = session.rescore(opened, watch=watch)
-    click.echo(f"{run}: {count:,} cells")
+    click.echo(f"{run}: {count:,} cell{'s' * (count != 1)} scored anew")
