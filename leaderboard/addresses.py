@@ -6,15 +6,19 @@ from leaderboard import (
     board_pages,
     board_words,
     compare,
+    compare_words,
     coverage,
     energy,
+    fact_words,
     families,
     history_pages,
     home_page,
     language_list,
     language_page,
     maps,
-    model_pages,
+    model_list,
+    model_page,
+    model_task,
     openapi,
     plot_words,
     plots,
@@ -29,8 +33,10 @@ from leaderboard.desk import web
 from leaderboard.site import Site
 
 MODULES = (
-    *(board_words, plot_words),  # these have no page, but filters that several templates call
-    *(home_page, board_pages, task_pages, history_pages, words_pages, model_pages, compare, run_pages),
+    # These have no page, but filters that several templates call.
+    *(board_words, compare_words, fact_words, plot_words),
+    *(home_page, board_pages, task_pages, history_pages, words_pages),
+    *(model_list, model_page, model_task, compare, run_pages),
     *(language_list, language_page, verticals, families, coverage, plots, plots_heat, maps, tokens, energy),
     *(web, openapi),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import TypeVar
 from urllib.parse import urlencode
 
@@ -31,7 +32,8 @@ class Part:
 class Asked:
     """The parameters that a page knows, sorted by name; no others, and none that is empty.
 
-    `whole` is set where the data of a page are asked for and not a part of them.
+    Several values of one name stand as they were asked for: the first of them may mean more than the others. `whole` is
+    set where the data of a page are asked for and not a part of them.
     """
 
     values: tuple[tuple[str, str], ...] = ()
@@ -83,11 +85,19 @@ class Asked:
         number = self.number(name, 1, most=pages)
         return rows[(number - 1) * size : number * size], Part(number, pages, len(rows))
 
-    def query(self, **changes: str | int | None) -> str:
-        """The parameters with some changed or (None, empty) left out, to stand behind an address."""
+    def query(self, **changes: str | int | Sequence[str] | None) -> str:
+        """The parameters with some changed or (None, empty) left out, to stand behind an address.
+
+        What is asked for in another order is another address: no two pages share one.
+        """
         kept = [(key, value) for key, value in self.values if key not in changes]
-        kept += [(key, str(value)) for key, value in changes.items() if value not in (None, "")]
-        return f"?{urlencode(sorted(kept), errors='replace')}" if kept else ""
+        for key, value in changes.items():
+            if isinstance(value, list | tuple):
+                kept += [(key, each) for each in value]
+            elif value not in (None, ""):
+                kept.append((key, str(value)))
+        kept.sort(key=itemgetter(0))
+        return f"?{urlencode(kept, errors='replace')}" if kept else ""
 
     def without(self, name: str, value: str) -> str:
         """The parameters without one value of one of them, from the first page on."""

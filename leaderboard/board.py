@@ -1,11 +1,13 @@
-"""Reading a snapshot: every query of the website is in this file."""
+"""Reading a snapshot: its models, tasks, results and means.
+
+What else it knows is asked in `energy_queries` and `premium_queries`; no other module of the website asks it in SQL.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import functools
 import json
-import re
 import sqlite3
 import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -14,9 +16,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from bench.premium.records import Premium, Premiums
 from bench.records import Cell
-from leaderboard import grid, premiums, reading, rows, snapshot, standings
+from leaderboard import grid, reading, rows, snapshot, standings
 from leaderboard.grid import Sheet, Way
 from leaderboard.invalidations import Invalidation
 from leaderboard.invalidations import of as invalidation_of
@@ -24,17 +25,16 @@ from leaderboard.records import (
     Badge,
     Block,
     Coverage,
-    EnergyRank,
     Items,
     Mean,
     Model,
     Outline,
     Scored,
     TaskFacts,
-    Tokenizer,
 )
-from leaderboard.rows import cell_of, items_in, model_of, premium_of, task_of, tokenizer_of
+from leaderboard.rows import cell_of, items_in, model_of, task_of
 from leaderboard.standings import Group, Standing
+from leaderboard.versions import by_version, newest
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,11 @@ class ModelName:
     name: str
     baseline: bool
 
+    @classmethod
+    def of(cls, model: Model) -> Self:
+        """What of a model a table says."""
+        return cls(model.slug, model.name, model.baseline)
+
 
 @dataclass(frozen=True, slots=True)
 class Count:
@@ -53,43 +58,6 @@ class Count:
     language: str
     cells: int
     floor_cells: int
-
-
-SHOWN = "tokenizer_id IN (SELECT id FROM tokenizers WHERE shown_as = '')"
-"""The premiums that pages show: of several that are one tokenizer's, those of one."""
-
-
-@dataclass(frozen=True, slots=True)
-class PremiumRange:
-    """The lowest and the highest premium of one language, and over how many tokenizers that is.
-
-    `flawed` says that the text of some corpus in this language is.
-    """
-
-    lowest: float
-    highest: float
-    tokenizers: int
-    flawed: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """A headline cell with energy, its model's number, and its ranks by figure."""
-
-    model: int
-    cell: Cell
-    ranks: Mapping[str, EnergyRank]
-
-
-@dataclass(frozen=True, slots=True)
-class Unmeasured:
-    """Headline cells without energy: their model's number, their task, the languages by code, and the reason code."""
-
-    model: int
-    task: str
-    version: str
-    languages: tuple[str, ...]
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,25 +148,29 @@ class Board:
 
     def _outlines(self, where: str, *values: str) -> list[Outline]:
         found = f"SELECT {', '.join(rows.OUTLINED)} FROM cells WHERE {where}"  # noqa: S608 - never a visitor's words
-        return list(map(rows.outline_of, self._tuples(found, *values)))
+        return list(map(rows.outline_of, self.tuples(found, *values)))
 
     def _results(self, where: str, *values: str | None) -> Iterator[Result]:
         return (result for _number, result in self._read(where, *values))
 
     def _read(self, where: str, *values: str | None) -> Iterator[tuple[int, Result]]:
-        names, badges, wrong = self.model_names(), self.badges(), self._wrong()
-        for row in self._tuples(f"SELECT * FROM cells WHERE {where}", *values):  # noqa: S608 - never a visitor's words
+        names, badges, wrong = self.model_names(), self.badges(), self.wrong()
+        for row in self.tuples(f"SELECT * FROM cells WHERE {where}", *values):  # noqa: S608 - never a visitor's words
             cell, run = cell_of(row), row[rows.RUN_OF_CELL]
             invalid = wrong.get((cell.task, cell.task_version), "")
             yield row[1], Result(names[row[0]], cell, run, badges.get(run, "self_reported"), invalid)
 
-    def _tuples(self, sql: str, *values: str | None) -> sqlite3.Cursor:
+    def rows(self, sql: str, *values: str | None) -> sqlite3.Cursor:
+        """A query's rows, whose values have their columns' names."""
+        return self._connection.execute(sql, values)
+
+    def tuples(self, sql: str, *values: str | None) -> sqlite3.Cursor:
         """A query's rows as bare tuples, which are read faster than named ones."""
         cursor = self._connection.cursor()
         cursor.row_factory = None
         return cursor.execute(sql, values)
 
-    def _wrong(self) -> dict[tuple[str, str], str]:
+    def wrong(self) -> dict[tuple[str, str], str]:
         """What was found wrong with each task of the board, by name and version; without those that are sound."""
         found = self._connection.execute("SELECT name, version FROM tasks") if self.invalid else ()
         return {(name, version): why for name, version in found if (why := self.why_invalid(name, version))}
@@ -233,6 +205,14 @@ class Board:
         """Every model by its number, in the order of their slugs."""
         return self._names
 
+    def number(self, slug: str) -> int:
+        """A model's number. Raises `KeyError` for one that the board lacks."""
+        return self._numbers[slug]
+
+    @functools.cached_property
+    def _numbers(self) -> Mapping[str, int]:
+        return {one.slug: number for number, one in self._names.items()}
+
     @functools.cached_property
     def _names(self) -> Mapping[int, ModelName]:
         rows = self._connection.execute("SELECT id, slug, name, baseline FROM models ORDER BY slug")
@@ -251,6 +231,10 @@ class Board:
         """Every task that has cells: benchmarks before floor tasks, then by name."""
         rows = self._connection.execute("SELECT * FROM tasks ORDER BY floor, name, version")
         return [task_of(row) for row in rows]
+
+    def task_facts(self) -> dict[tuple[str, str], TaskFacts]:
+        """Every task that has cells by its name and version."""
+        return {(task.name, task.version): task for task in self.tasks()}
 
     def task(self, name: str) -> list[TaskFacts]:
         """Every published version of a task, the newest first."""
@@ -285,115 +269,9 @@ class Board:
         rows = self._connection.execute("SELECT * FROM counts WHERE cells + floor_cells")
         return {row[0]: Count(*row) for row in rows}
 
-    def measured_models(self) -> set[int]:
-        """The numbers of the models that have energy somewhere."""
-        rows = self._connection.execute(
-            "SELECT DISTINCT model_id FROM results WHERE headline AND energy_provenance != 'none'"
-        )
-        return {number for (number,) in rows}
-
-    def energy_tasks(self) -> dict[str, int]:
-        """How many headline cells of each task have energy."""
-        rows = self._connection.execute(
-            "SELECT task, count(*) FROM results WHERE headline AND energy_provenance != 'none'"
-            " GROUP BY task ORDER BY task"
-        )
-        return dict(rows.fetchall())
-
-    def energy_of_board(self, task: str | None = None) -> Iterator[Measured]:
-        """Every headline cell that has energy, of one task where one is named."""
-        return self._energy("task = coalesce(?, task)", task)
-
-    def energy_of_language(self, code: str) -> Iterator[Measured]:
-        """Every headline cell of a language that has energy."""
-        return self._energy("language = ?", code)
-
-    def energy_of_model(self, slug: str) -> Iterator[Measured]:
-        """Every headline cell of a model that has energy."""
-        return self._energy("model_id = (SELECT id FROM models WHERE slug = ?)", slug)
-
-    def _energy(self, where: str, *values: str | None) -> Iterator[Measured]:
-        chosen = f"(SELECT id FROM cells WHERE headline AND energy_provenance != 'none' AND {where})"  # noqa: S608 - as below
-        ranks: dict[int, dict[str, EnergyRank]] = {}
-        found = f"SELECT * FROM energy_ranks WHERE cell IN {chosen}"  # noqa: S608 - as below
-        for rank in (EnergyRank(*row) for row in self._tuples(found, *values)):
-            ranks.setdefault(rank.cell, {})[rank.figure] = rank
-        order = "ORDER BY task, task_version, language, variety, model_id"
-        wrong = self._wrong()
-        for row in self._tuples(f"SELECT * FROM cells WHERE id IN {chosen} {order}", *values):  # noqa: S608 - as below
-            cell, own = cell_of(row), ranks[row[1]]
-            if (cell.task, cell.task_version) in wrong:
-                own = {
-                    figure: replace(rank, first=None, last=None, peers=0, reason=rank.reason or standings.INVALID)
-                    for figure, rank in own.items()
-                }
-            yield Measured(row[0], cell, own)
-
-    def without_energy(self, *, model: str | None = None, task: str | None = None) -> list[Unmeasured]:
-        """Which headline cells have no energy, and why: those of one model or task where one is named."""
-        found = self._tuples(
-            "SELECT model_id, task, version, languages, reason FROM without_energy"
-            " WHERE task = coalesce(?, task) AND (? IS NULL OR model_id = (SELECT id FROM models WHERE slug = ?))",
-            *(task, model, model),
-        )
-        return [
-            Unmeasured(number, name, version, tuple(json.loads(codes)), why)
-            for number, name, version, codes, why in found
-        ]
-
     def languages(self) -> list[str]:
         """The codes of all languages that have cells."""
         return [code for (code,) in self._connection.execute("SELECT language FROM counts")]
-
-    def tokenizers(self) -> dict[int, Tokenizer]:
-        """Every tokenizer that stands for itself by its number, in the order of their slugs."""
-        rows = self._connection.execute("SELECT * FROM tokenizers WHERE shown_as = '' ORDER BY slug")
-        return {row["id"]: tokenizer_of(row) for row in rows}
-
-    def stand_ins(self) -> dict[tuple[str, str, str], tuple[str, str, str]]:
-        """Tokenizer, revision and corpus of what is not shown -> of what stands for it."""
-        rows = self._connection.execute(
-            "SELECT own.name, own.revision, own.corpus, other.name, other.revision, other.corpus"
-            " FROM tokenizers own JOIN tokenizers other ON own.shown_as = other.slug"
-        )
-        return {tuple(row)[:3]: tuple(row)[3:] for row in rows}
-
-    def tokenizer(self, tokenizer: Tokenizer) -> Premiums:
-        """A tokenizer's premiums."""
-        rows = self._connection.execute(
-            "SELECT * FROM premiums WHERE tokenizer_id = (SELECT id FROM tokenizers WHERE slug = ?) ORDER BY rowid",
-            (tokenizer.slug,),
-        )
-        return premiums.of_tokenizer(tokenizer, map(premium_of, rows))
-
-    def premiums(self) -> Iterator[tuple[int, Premium]]:
-        """Every premium with its tokenizer's number."""
-        rows = self._connection.execute(
-            f"SELECT * FROM premiums WHERE {SHOWN} ORDER BY tokenizer_id, language, variety"  # noqa: S608 - as below
-        )
-        for row in rows:
-            yield row["tokenizer_id"], premium_of(row)
-
-    def premiums_of_language(self, code: str) -> list[tuple[Tokenizer, Premium]]:
-        """The premium of a language by every tokenizer that was counted in it."""
-        known = self.tokenizers()
-        rows = self._connection.execute(
-            f"SELECT * FROM premiums WHERE {SHOWN} AND language = ? ORDER BY tokenizer_id, variety",  # noqa: S608 - as below
-            (code,),
-        )
-        return [(known[row["tokenizer_id"]], premium_of(row)) for row in rows]
-
-    def premium_ranges(self) -> dict[str, PremiumRange]:
-        """The lowest and highest premium of every language that has any."""
-        rows = self._connection.execute(
-            "SELECT language, min(premium), max(premium), count(DISTINCT tokenizer_id),"  # noqa: S608 - as below
-            " max(json_extract(reasons, '$.text') IS NOT NULL) FROM premiums"
-            f" WHERE {SHOWN} AND premium IS NOT NULL GROUP BY language"
-        )
-        return {
-            language: PremiumRange(lowest, highest, number, bool(flawed))
-            for language, lowest, highest, number, flawed in rows
-        }
 
     def close(self) -> None:
         """Lets go of the file."""
@@ -406,17 +284,6 @@ class Board:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def newest(known: Iterable[TaskFacts]) -> dict[str, str]:
-    """The newest version of each task."""
-    return {task.name: task.version for task in sorted(known, key=by_version)}
-
-
-def by_version(task: TaskFacts) -> list[tuple[bool, int, str]]:
-    """What versions of a task are sorted by: numbers within them are taken as numbers, so that 10 comes after 9."""
-    parts = re.split(r"(\d+)", task.version)
-    return [(part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in parts]
 
 
 @functools.lru_cache(maxsize=1)  # tens of MB where a board is large, in every process

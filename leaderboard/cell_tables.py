@@ -119,7 +119,7 @@ class Known:
 
 def known(board: Board) -> Known:
     """What the tables of a board share."""
-    facts = {(task.name, task.version): task for task in board.tasks()}
+    facts = board.task_facts()
     return Known(facts, {place for place in facts if board.why_invalid(*place)}, board.model_names())
 
 

@@ -11,7 +11,7 @@ from languages import Language
 from leaderboard.asking import Asked, Part
 from leaderboard.board import Board
 from leaderboard.grid import Sheet, holders
-from leaderboard.naming import looked_for, named
+from leaderboard.naming import by_name, looked_for, named
 from leaderboard.site import Site
 
 GENERAL = "general"
@@ -142,7 +142,7 @@ def _on_board(
     board: Board, codes: Collection[str]
 ) -> tuple[dict[tuple[str, str], int], dict[tuple[str, str], set[str]]]:
     """By language and vertical: how many models have a number that counts, and the board's tasks with the language."""
-    facts = {(task.name, task.version): task for task in board.tasks()}
+    facts = board.task_facts()
     floors = {number for number, model in board.model_names().items() if model.baseline}
     sheets: dict[str, list[Sheet]] = {}
     declared: dict[tuple[str, str], set[str]] = {}
@@ -170,7 +170,7 @@ def page(board: Board, asked: Asked) -> CoveragePage:
     sort = asked.choice("sort", SORTS, SORTS[0])
     q = asked.one("q")
     chosen = [row for row in rows if looked_for(named(row.language.code), q) and _is(_overall(row, vertical), state)]
-    chosen.sort(key=lambda row: (row.language.name.casefold(), row.language.code))
+    chosen.sort(key=lambda row: by_name(row.language))
     if sort == "speakers":
         chosen.sort(key=lambda row: (row.language.speakers is None, -(row.language.speakers or 0)))
     shown, part = asked.part(chosen, ROWS)

@@ -108,8 +108,7 @@ class Means:
 
 def _mean(mean: Mean, numbers: Mapping[tuple[int, Way], Standing], model: int) -> Mean:
     """A mean with the numbers that every page shows of it."""
-    way = Way(mean.task, mean.version, mean.metric, mean.mode, mean.prompt_language, mean.shots)
-    found = numbers[model, way]
+    found = numbers[model, grid.way_of_mean(mean)]
     return replace(
         mean,
         normalised=found.normalised,

@@ -190,9 +190,13 @@ def px(value: float) -> str:
 
 
 def figure(value: float) -> str:
-    """A number at an axis, as short as it can be said in the language of the request."""
+    """A number at an axis, as short as it can be said in the language of the request.
+
+    A label stands by itself, so that it needs none of the marks that keep a number apart within a sentence.
+    """
     said = f"{value:,.4f}".rstrip("0").rstrip(".") if 1e-3 <= abs(value) < 1e6 or not value else f"{value:.3g}"
-    return numerals.local(said).replace("-", "\N{MINUS SIGN}")
+    shown = numerals.local(said).strip(numerals.ISOLATE + numerals.END)
+    return shown.replace("-", "\N{MINUS SIGN}")
 
 
 def clean(said: str) -> str:

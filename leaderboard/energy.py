@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import chain
 
+from leaderboard import energy_queries
 from leaderboard.asking import Asked
-from leaderboard.board import Board, Measured, ModelName, Unmeasured
+from leaderboard.board import Board, ModelName
 from leaderboard.efficiency import EQUIVALENT, GENERAL_REASONS, PER_CORRECT, missing, no_interval, rank_doubt
-from leaderboard.naming import looked_for, named
+from leaderboard.energy_queries import Measured, Unmeasured
+from leaderboard.naming import by_name, looked_for, named
 from leaderboard.pages import Energy, EnergyPage, EnergyRow, EnergyTable, LanguageName, NoEnergy
 from leaderboard.records import Outline, TaskFacts
 from leaderboard.site import Site
@@ -33,19 +35,21 @@ FEW = 5
 def page(board: Board, asked: Asked) -> EnergyPage:
     """All energy of the board, or that of the languages that answer to a name, or of one task."""
     language = asked.one("language")[:80]
-    known = board.energy_tasks()
+    known = energy_queries.tasks(board)
     tasks = tuple(known) or tuple(dict.fromkeys(task.name for task in board.tasks()))
     task: str | None = asked.choice("task", tasks) or None
     codes = {code for code in board.languages() if looked_for(named(code), language)}
     if len(codes) <= FEW and task is None:
-        found: Iterable[Measured] = chain.from_iterable(map(board.energy_of_language, sorted(codes)))
+        found: Iterable[Measured] = chain.from_iterable(
+            energy_queries.of_language(board, code) for code in sorted(codes)
+        )
         without = [each for code in codes for each in _without(board.outlines_of_language(code))]
     else:
         task = task or (tasks[0] if sum(known.values()) > MOST else None)
-        found = (each for each in board.energy_of_board(task) if each.cell.language in codes)
+        found = (each for each in energy_queries.of_board(board, task) if each.cell.language in codes)
         without = [
             replace(each, languages=own)
-            for each in board.without_energy(task=task)
+            for each in energy_queries.without(board, task=task)
             if (own := tuple(filter(codes.__contains__, each.languages)))
         ]
     return EnergyPage(board.name, language, task or "", tasks, _energy(board, found, without, _by_language))
@@ -53,7 +57,7 @@ def page(board: Board, asked: Asked) -> EnergyPage:
 
 def of_language(board: Board, code: str, outlines: Iterable[Outline]) -> Energy:
     """The energy in one language, of which these are the results."""
-    return _energy(board, board.energy_of_language(code), _without(outlines), _by_cost)
+    return _energy(board, energy_queries.of_language(board, code), _without(outlines), _by_cost)
 
 
 def _without(outlines: Iterable[Outline]) -> Iterator[Unmeasured]:
@@ -66,7 +70,7 @@ def _without(outlines: Iterable[Outline]) -> Iterator[Unmeasured]:
 
 def of_model(board: Board, slug: str) -> Energy:
     """The energy of one model over languages."""
-    return _energy(board, board.energy_of_model(slug), board.without_energy(model=slug), _by_language)
+    return _energy(board, energy_queries.of_model(board, slug), energy_queries.without(board, model=slug), _by_language)
 
 
 def _energy(
@@ -75,7 +79,7 @@ def _energy(
     without: Iterable[Unmeasured],
     order: Callable[[EnergyRow], tuple[object, ...]],
 ) -> Energy:
-    names, tasks = board.model_names(), {(task.name, task.version): task for task in board.tasks()}
+    names, tasks = board.model_names(), board.task_facts()
     lacking: dict[tuple[int, str, str, str], set[str]] = {}
     for each in without:
         # A floor is a rule and no model: nobody would measure what it takes.
@@ -92,7 +96,7 @@ def _energy(
 
 
 def _named(codes: Iterable[str]) -> tuple[LanguageName, ...]:
-    return tuple(sorted(map(named, codes), key=lambda language: (language.name.casefold(), language.code)))
+    return tuple(sorted(map(named, codes), key=by_name))
 
 
 def _tables(
@@ -108,7 +112,8 @@ def _tables(
         cell = each.cell
         place = (cell.floor, cell.task, cell.task_version, cell.mode, cell.prompt_language, cell.shots)
         language = spoken.get(cell.language) or spoken.setdefault(cell.language, named(cell.language))
-        row = EnergyRow(names[each.model], language, cell, each.ranks[PER_CORRECT], each.ranks[EQUIVALENT])
+        ranks = each.ranks[PER_CORRECT], each.ranks[EQUIVALENT]
+        row = EnergyRow(names[each.model], language, cell, *ranks, each.run, each.badge)
         groups.setdefault((*place, cell.energy_setup, cell.energy_scope or ""), []).append(row)
     return tuple(
         EnergyTable(tasks[task, version], mode, prompt_language, shots, setup, scope, rows, _notes(rows))
@@ -136,7 +141,7 @@ def _reasons(row: EnergyRow) -> Iterator[str]:
 
 
 def _by_language(row: EnergyRow) -> tuple[object, ...]:
-    return row.language.name.casefold(), row.language.code, row.cell.variety, *_by_cost(row)
+    return *by_name(row.language), row.cell.variety, *_by_cost(row)
 
 
 def _by_cost(row: EnergyRow) -> tuple[object, ...]:

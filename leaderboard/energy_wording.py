@@ -15,10 +15,10 @@ from bench.premium.plot import svg
 from bench.premium.records import Premium, Premiums
 from bench.records import Cell
 from leaderboard import numerals
-from leaderboard.board import PremiumRange
 from leaderboard.efficiency import EQUIVALENT, PER_CORRECT, Estimate, estimate
 from leaderboard.naming import named
 from leaderboard.pages import Priced
+from leaderboard.premium_queries import PremiumRange
 from leaderboard.records import EnergyRank
 from leaderboard.wording import MISSING, between, explained, listed, plain, reason, without_lead
 from tasks import FLAWS

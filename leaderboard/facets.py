@@ -17,11 +17,12 @@ from flask_babel import gettext as _
 import languages
 import tasks
 from languages import Language
-from leaderboard import naming
+from leaderboard import energy_queries, local_names, naming
 from leaderboard.asking import Asked
-from leaderboard.board import Board, ModelName, newest
+from leaderboard.board import Board, ModelName
 from leaderboard.problems import Link, Wrong
 from leaderboard.records import Badge, TaskFacts
+from leaderboard.versions import newest
 from leaderboard.wording import BADGES
 
 TASK, LANGUAGE, MODEL = (
@@ -111,7 +112,7 @@ def traits(board: Board) -> Mapping[int, Traits]:
 def _traits(folder: Path, name: str) -> Mapping[int, Traits]:
     ladder = list(BADGES)
     with Board.open(folder, name) as board:
-        measured = board.measured_models()
+        measured = energy_queries.models(board)
         known = {model.slug: model for model in board.models()}
         made = {}
         for number, named in board.model_names().items():
@@ -244,7 +245,7 @@ def _named(asked: Asked) -> tuple[str, ...]:
         if len(found) == 1:
             codes.append(found[0].code)
             continue
-        near = [Link(f"/board?language={one.code}", f"{one.name} ({one.code})") for one in naming.near(words)[:8]]
+        near = [Link(f"/board?language={one.code}", naming.labelled(one)) for one in found or naming.near(words)]
         raise Wrong(_("That name is ambiguous.") if found else _("No language has that name or code."), near)
     return tuple(dict.fromkeys(codes))
 
@@ -271,8 +272,24 @@ def _language_facet(
 def facet_of(name: str, counted: Mapping[str, int], chosen: Collection[str], order: Collection[str] = ()) -> Facet:
     """A facet from how many there are of each value; what is chosen stands in it even where nothing is left."""
     places = {value: place for place, value in enumerate(order)}
-    values = sorted({*counted, *chosen}, key=lambda one: (one == UNKNOWN, places.get(one, len(places)), one.casefold()))
+
+    def place(value: str) -> tuple[object, ...]:
+        return value == UNKNOWN, places.get(value, len(places)), naming.folded(_called(value, name)), value
+
+    values = sorted({*counted, *chosen}, key=place)
     return Facet(name, tuple(Choice(value, counted.get(value, 0), value in chosen) for value in values))
+
+
+def _called(value: str, facet: str) -> str:
+    """What readers see of a value that is a code; others are words or numbers, and are in the order of these."""
+    if facet == "script":
+        return local_names.script_plain(value)
+    return _families().get(value, value) if facet == "family" else value
+
+
+@functools.cache
+def _families() -> Mapping[str, str]:
+    return {one.family_id: one.family for one in _registry().values() if one.family_id and one.family}
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,12 +10,17 @@ from flask_babel import gettext as _
 
 import languages
 from languages import Language
+from leaderboard import facets, premium_queries
 from leaderboard.asking import Asked, Part
 from leaderboard.board import Board, Count, ModelName
+from leaderboard.board_pages import TaskColumn
 from leaderboard.language_list import BENCHMARKS, NOTHING, SELF_TEST, LanguageRow, state_of
+from leaderboard.naming import by_name
 from leaderboard.problems import Link, Missing
+from leaderboard.records import Badge
 from leaderboard.site import Site
-from leaderboard.standings import Group, Standing
+from leaderboard.standings import Group, Standing, group_of
+from leaderboard.versions import newest
 
 ROWS, TOP = 100, 10
 SORTS = ("languages", "name", "results", "speakers")
@@ -51,17 +56,22 @@ class FamilyList:
 
 @dataclass(frozen=True, slots=True)
 class FamilyStanding:
-    """A model over the languages of a family."""
+    """A model over the languages of a family. `badge` is the lowest of its runs."""
 
     model: ModelName
+    badge: Badge
     standing: Standing
 
 
 @dataclass(frozen=True, slots=True)
 class FamilyTable:
-    """The best models over a family in one metric and way of asking, of `total`, and the highest floor."""
+    """The best models over a family in one metric and way of asking, of `total`, and the highest floor.
+
+    `tasks` are those that their means are over.
+    """
 
     group: Group
+    tasks: tuple[TaskColumn, ...]
     models: tuple[FamilyStanding, ...]
     floor: FamilyStanding | None
     total: int
@@ -132,29 +142,45 @@ def family(board: Board, asked: Asked, glottocode: str) -> FamilyPage:
     if found is None:
         raise Missing(_("No family of our languages has that Glottocode."), _near(glottocode, known.values()))
     own = [one for one in languages.all_languages() if one.family_id == glottocode]
-    counts, premiums = board.counts(), board.premium_ranges()
+    counts, premiums = board.counts(), premium_queries.ranges(board)
     rows = [
         LanguageRow(one, counts.get(one.code), premiums.get(one.code), state_of(counts.get(one.code))) for one in own
     ]
     order = (BENCHMARKS, SELF_TEST, NOTHING)
-    rows.sort(key=lambda row: (order.index(row.state), row.language.name.casefold(), row.language.code))
+    rows.sort(key=lambda row: (order.index(row.state), *by_name(row.language)))
     shown, part = asked.part(rows, ROWS)
     return FamilyPage(board.name, found, _tables(board, {one.code for one in own}), tuple(shown), part)
 
 
 def _tables(board: Board, codes: set[str]) -> tuple[FamilyTable, ...]:
-    names = board.model_names()
+    known = facets.traits(board)
     made = []
     for group, own in board.standings(languages=codes).items():
-        there = [FamilyStanding(names[one.model], one) for one in own if one.covered]
+        there = [FamilyStanding(known[one.model].model, known[one.model].badge, one) for one in own if one.covered]
         models = [one for one in there if not one.model.baseline]
         floors = [one for one in there if one.model.baseline]
         # Partial means are over different cells and compare nothing: what comes next is who has most of them.
         models.sort(key=lambda one: (one.standing.first is None, -one.standing.covered))
         best = max(floors, key=lambda one: (one.standing.complete, one.standing.normalised or 0.0), default=None)
         if models and not group.floor:
-            made.append(FamilyTable(group, tuple(models[:TOP]), best, len(models)))
+            made.append(FamilyTable(group, _tasks(board, group, codes), tuple(models[:TOP]), best, len(models)))
     return tuple(made)
+
+
+def _tasks(board: Board, group: Group, codes: set[str]) -> tuple[TaskColumn, ...]:
+    """The tasks of a group, in their newest versions, that have a language of the family."""
+    every = facets.board_tasks(board)
+    latest = newest(every)
+    there = {
+        (sheet.way.task, sheet.way.version)
+        for sheet in board.sheets()
+        if group_of(sheet) == group and not codes.isdisjoint(sheet.languages)
+    }
+    return tuple(
+        TaskColumn(one.name, one.version, one.title, board.why_invalid(one.name, one.version))
+        for one in every
+        if (one.name, one.version) in there and latest[one.name] == one.version
+    )
 
 
 def _near(sought: str, known: Iterable[FamilyRow]) -> list[Link]:

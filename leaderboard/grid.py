@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 import kernels
 from bench.records import Cell
 from bench.summary import TOO_FEW_ITEMS, UNREVIEWED
-from leaderboard.records import Outline
+from leaderboard.records import Mean, Outline
 from tasks import FLAWS
 
 NOT_COUNTED = FLAWS.keys() | {"too_few_items", "identifier_recall", UNREVIEWED}
@@ -78,6 +78,11 @@ class Sheet:
 def way_of(cell: Number) -> Way:
     """What a cell may be averaged within."""
     return Way(cell.task, cell.task_version, cell.metric, cell.mode, cell.prompt_language, cell.shots)
+
+
+def way_of_mean(mean: Mean) -> Way:
+    """What a mean is of."""
+    return Way(mean.task, mean.version, mean.metric, mean.mode, mean.prompt_language, mean.shots)
 
 
 def counts(cell: Number) -> bool:

@@ -7,7 +7,9 @@ import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from operator import itemgetter
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -43,7 +45,8 @@ class Entry:
 class Change:
     """A cell that is new, gone or another, with its value before and after in the metric's unit, None without one.
 
-    `result` says whether it is a result before or after: a value in the headline metric of its task.
+    `result` says whether it is a result before or after: a value in the headline metric of its task. Each value has
+    its 95 % interval (None without one), its items and the id of its run; 0 and "" where there was no cell.
     """
 
     model: str
@@ -59,6 +62,14 @@ class Change:
     before: float | None
     after: float | None
     result: bool
+    before_low: float | None
+    before_high: float | None
+    before_items: int
+    before_run: str
+    after_low: float | None
+    after_high: float | None
+    after_items: int
+    after_run: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,9 +177,9 @@ def _changes(identity: Identity, old: Side, new: Side) -> Iterator[tuple[str, Ch
         was, now = before.get(key), after.get(key)
         kind = "added" if was is None else "removed" if now is None else "changed"
         if was is None or now is None or _shown(was) != _shown(now):
-            value_before, value_after = (each[rows.VALUE] if each is not None else None for each in (was, now))
             result = any(each is not None and rows.is_result(each) for each in (was, now))
-            yield kind, Change(identity.model, slug, *key, value_before, value_after, result)
+            told = _told("before", was) | _told("after", now)
+            yield kind, Change(identity.model, slug, *key, result=result, **told)
 
 
 def _cells(side: Side) -> dict[CellKey, Row]:
@@ -176,6 +187,15 @@ def _cells(side: Side) -> dict[CellKey, Row]:
     if known is None:
         return {}
     return {rows.key_of(row): row for row in reading.rows_of_model(connection, known.number)}
+
+
+_TOLD = itemgetter(*map(rows.LOGICAL.index, ("value", "ci_low", "ci_high", "n", "run")))
+
+
+def _told(side: str, row: Row | None) -> dict[str, Any]:
+    """A cell's value and what stands behind it, in the fields of a change for one side."""
+    names = (side, *(f"{side}_{what}" for what in ("low", "high", "items", "run")))
+    return dict(zip(names, (None, None, None, 0, "") if row is None else _TOLD(row), strict=True))
 
 
 def _shown(row: Sequence[object]) -> tuple[object, ...]:

@@ -95,10 +95,10 @@ def page(board: Board, asked: Asked) -> History:
 
 
 def diff(board: Board, asked: Asked) -> Diff:
-    """What changed between two snapshots; without names, between the last two. Raises `Missing`."""
-    last = next(iter(newest(board.folder)), None)
+    """What changed between two snapshots; without names, between this one and the one before. Raises `Missing`."""
     new = asked.one("to") or board.name
-    old = asked.one("from") or (last.previous if last is not None and last.snapshot == new else "")
+    earlier = (one.previous for one in newest(board.folder) if one.snapshot == new)
+    old = asked.one("from") or next(earlier, "")
     if not old:
         return Diff(board.name, "", new, None, {})
     for name in (old, new):

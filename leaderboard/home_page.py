@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -103,6 +104,18 @@ def _covered(board: Board, floor: bool) -> set[str]:
     }
 
 
+def rows(page: Home) -> Iterator[dict[str, object]]:
+    """The first rows of the board, each with the task and the language that it is over; empty where it is over all."""
+    if page.top is not None:
+        task, language = page.top.task, page.top.language
+        over = {
+            "task": task.name if task else "",
+            "version": task.version if task else "",
+            "language": language.code if language else "",
+        }
+        yield from (over | line for line in board_pages.lines(page.top.rows))
+
+
 def register(site: Site) -> None:
     """The start page."""
-    site.page("/", "home.html", page, Home, rows=lambda page: board_pages.lines(page.top.rows if page.top else ()))
+    site.page("/", "home.html", page, Home, rows=rows)

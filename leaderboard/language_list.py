@@ -8,9 +8,12 @@ from dataclasses import dataclass
 
 import languages
 from languages import Language
+from leaderboard import premium_queries
 from leaderboard.asking import Asked, Part
-from leaderboard.board import Board, Count, PremiumRange
-from leaderboard.naming import fit, near
+from leaderboard.board import Board, Count
+from leaderboard.local_names import script_plain
+from leaderboard.naming import by_name, fit, folded, near
+from leaderboard.premium_queries import PremiumRange
 from leaderboard.site import Site
 
 ROWS = 100
@@ -95,8 +98,11 @@ def state_of(count: Count | None) -> str:
 
 
 def page(board: Board, asked: Asked) -> LanguageList:
-    """The list of languages. Raises `Wrong` for a value that no language has."""
-    counts, premiums = board.counts(), board.premium_ranges()
+    """The list of languages. Raises `Wrong` for a value that no language has.
+
+    By name it is in the order of the names that its readers see, and its data in that of the registry's.
+    """
+    counts, premiums = board.counts(), premium_queries.ranges(board)
     known = [
         LanguageRow(one, counts.get(one.code), premiums.get(one.code), state_of(counts.get(one.code)))
         for one in languages.all_languages()
@@ -125,12 +131,16 @@ def _filter(
     left = Counter(FILTERS[name](row)[0] for row in named_so if _passes(row, chosen, but=name))
     choices = [Choice(value, label, left[value]) for value, label in labels.items()]
     choices = [one for one in choices if one.languages or one.value == chosen[name]]
-    choices.sort(key=lambda one: (one.value == UNKNOWN, one.label.casefold()))
+    choices.sort(key=lambda one: (one.value == UNKNOWN, folded(_called(name, one))))
     return Filter(name, chosen[name], tuple(choices))
 
 
+def _called(name: str, choice: Choice) -> str:
+    return script_plain(choice.value) if name == "script" else choice.label
+
+
 def _by_name(row: LanguageRow) -> tuple[object, ...]:
-    return row.language.name.casefold(), row.language.code
+    return by_name(row.language)
 
 
 def _by_speakers(row: LanguageRow) -> tuple[object, ...]:

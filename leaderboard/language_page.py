@@ -13,7 +13,7 @@ import languages
 import tasks
 from bench.premium.records import Premium
 from languages import Language
-from leaderboard import cell_tables, coverage, energy, lookup, tokens
+from leaderboard import cell_tables, coverage, energy, lookup, premium_queries, tokens
 from leaderboard.asking import Asked, Part
 from leaderboard.board import Board, Count
 from leaderboard.cell_tables import CellTable, Draft, Line
@@ -114,7 +114,7 @@ def page(board: Board, asked: Asked, found: Language) -> LanguagePage:
         chosen = tuple(cell_tables.top(draft, rows) for draft in some)
     shown = cell_tables.drawn(board, chosen, known)
     energies, more_energy, more_without = _brief(energy.of_language(board, found.code, outlines))
-    premiums = board.premiums_of_language(found.code)
+    premiums = premium_queries.of_language(board, found.code)
     kind, near = nearby(found)
     return LanguagePage(
         snapshot=board.name,

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from leaderboard import facets
-from leaderboard.board import Board, newest
+from leaderboard.board import Board
 from leaderboard.board_pages import BoardRow, by_cells, default, over
 from leaderboard.grid import Sheet
 from leaderboard.naming import named
 from leaderboard.pages import LanguageName
 from leaderboard.records import TaskFacts
 from leaderboard.standings import Group, Standing
+from leaderboard.versions import newest
 
 
 @dataclass(frozen=True, slots=True)

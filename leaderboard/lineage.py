@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from bench.cards.facts import Level
 from bench.cards.family import Member, tree
-from leaderboard import compare, paired
+from leaderboard import common_ways, paired
 from leaderboard.board import Board, ModelName
-from leaderboard.grid import Way
 from leaderboard.paired import Difference
 from leaderboard.records import Model
 
-TASKS_EACH, CHILDREN, TASKS_OF_CHILD = 4, 3, 1
-"""How many tasks show the lift over the base, how many children theirs, and in how many tasks each."""
+TASKS_EACH, OTHERS, TASKS_OF_OTHER = 4, 3, 1
+"""How many tasks show the lift over the base, how many steps above and below theirs, and in how many tasks each."""
 RELATIVES = 50
 """So many members of a family are listed."""
 
@@ -51,9 +52,20 @@ class Lift:
     difference: Difference
 
 
+OWN, ABOVE, BELOW = "own", "above", "below"
+
+
+class Step(NamedTuple):
+    """From a model to one that was made from it, and where that lies: the step to the page's model, above or below."""
+
+    base: ModelName
+    child: ModelName
+    place: str
+
+
 @dataclass(frozen=True, slots=True)
 class Lineage:
-    """A model's family from the root down, and the lifts of the steps to it and from it.
+    """A model's family from the root down, and the lifts of the steps that lead to it, the last first, and from it.
 
     `unmeasured` are steps between two models of the board that were never asked the same task in the same way; `left`
     is how many relatives, and `left_lifts` how many steps or tasks, are not shown.
@@ -69,7 +81,7 @@ class Lineage:
 def of_model(board: Board, found: Model) -> Lineage:
     """The family of one model; a lone one has itself for a family. Models without a stated base are not guessed at."""
     models = [model for model in board.models() if not model.baseline]
-    known = {(model.name, repr(model.facts)): _named(model) for model in reversed(models)}
+    known = {(model.name, repr(model.facts)): ModelName.of(model) for model in reversed(models)}
     rows: list[tuple[Member, Member | None, int]] = []
     for root in tree((model.name, model.facts) for model in models):
         own = list(_flat(root, None, 0))
@@ -87,19 +99,9 @@ def of_model(board: Board, found: Model) -> Lineage:
         )
         for member, _, depth in rows
     ]
-    steps = [
-        (known[parent.name, repr(parent.facts)], known[member.name, repr(member.facts)], _is(member, found))
-        for member, parent, _ in rows
-        if parent is not None and parent.facts is not None and (_is(member, found) or _is(parent, found))
-    ]
-    steps.sort(key=lambda step: not step[2])
-    lifts, unmeasured, left = _lifts(board, steps)
+    lifts, unmeasured, left = _lifts(board, _steps(rows, found, known))
     shown = _near(relatives)
     return Lineage(tuple(shown), len(relatives) - len(shown), tuple(lifts), tuple(unmeasured), left)
-
-
-def _named(model: Model) -> ModelName:
-    return ModelName(model.slug, model.name, model.baseline)
 
 
 def _is(member: Member, found: Model) -> bool:
@@ -110,6 +112,32 @@ def _flat(member: Member, parent: Member | None, depth: int) -> Iterator[tuple[M
     yield member, parent, depth
     for child in member.children:
         yield from _flat(child, member, depth + 1)
+
+
+def _steps(
+    rows: Iterable[tuple[Member, Member | None, int]], found: Model, known: Mapping[tuple[str, str], ModelName]
+) -> list[Step]:
+    """The steps between models of the board on the way down to one, the last first, and those from it."""
+    above: list[tuple[Member, Member | None, int]] = []
+    below: list[Step] = []
+    done = False
+    for row in rows:
+        member, parent, depth = row
+        if not done:
+            above = [*above[:depth], row]
+            done = _is(member, found)
+        elif parent is not None and _is(parent, found):
+            below.append(Step(_named(parent, known), _named(member, known), BELOW))
+    up = [
+        Step(_named(parent, known), _named(member, known), OWN if _is(member, found) else ABOVE)
+        for member, parent, _ in reversed(above)
+        if parent is not None and parent.facts is not None and member.facts is not None
+    ]
+    return up + below
+
+
+def _named(member: Member, known: Mapping[tuple[str, str], ModelName]) -> ModelName:
+    return known[member.name, repr(member.facts)]
 
 
 def _near(relatives: Sequence[Relative]) -> list[Relative]:
@@ -129,20 +157,17 @@ def _near(relatives: Sequence[Relative]) -> list[Relative]:
     return [relatives[place] for place in sorted(kept)]
 
 
-def _lifts(
-    board: Board, steps: Sequence[tuple[ModelName, ModelName, bool]]
-) -> tuple[list[Lift], list[tuple[ModelName, ModelName]], int]:
-    numbers = {one.slug: number for number, one in board.model_names().items()}
-    facts = {(task.name, task.version): task for task in board.tasks()}
-    made: list[tuple[Way, Lift]] = []
-    unmeasured, left, children = [], 0, 0
-    for base, child, own in steps:
-        ways = list(compare.common(board, [numbers[base.slug], numbers[child.slug]]))
+def _lifts(board: Board, steps: Iterable[Step]) -> tuple[list[Lift], list[tuple[ModelName, ModelName]], int]:
+    facts = board.task_facts()
+    made: list[Lift] = []
+    unmeasured, left, others = [], 0, Counter[str]()
+    for base, child, place in steps:
+        ways = list(common_ways.common(board.sheets(), [board.number(base.slug), board.number(child.slug)]))
         if not ways:
             unmeasured.append((base, child))
             continue
-        children += not own
-        most = TASKS_EACH if own else TASKS_OF_CHILD if children <= CHILDREN else 0
+        others[place] += 1
+        most = TASKS_EACH if place == OWN else TASKS_OF_OTHER if others[place] <= OTHERS else 0
         left += max(0, len(ways) - most)
         for way in ways[:most]:
             sides = [paired.side(board, one.slug, way) for one in (base, child)]
@@ -150,7 +175,6 @@ def _lifts(
             task = facts[way.task, way.version]
             how = (way.metric, way.mode, way.prompt_language, way.shots)
             invalid = board.why_invalid(way.task, way.version)
-            made.append((way, Lift(base, child, task.name, task.version, task.title, *how, invalid, macro)))
-    higher = [compare.higher_is_better(way.metric) for way, _ in made]
-    judged = paired.adjusted([lift.difference for _, lift in made], higher)
-    return [replace(lift, difference=one) for (_, lift), one in zip(made, judged, strict=True)], unmeasured, left
+            made.append(Lift(base, child, task.name, task.version, task.title, *how, invalid, macro))
+    judged = paired.adjusted([lift.difference for lift in made], [lift.metric for lift in made])
+    return [replace(lift, difference=one) for lift, one in zip(made, judged, strict=True)], unmeasured, left

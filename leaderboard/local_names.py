@@ -1,7 +1,8 @@
 """Names of languages and scripts in the language of the interface: CLDR's, and English ones where it has none.
 
-Records and data keep the registry's English names; only what a page says goes through here. CLDR writes names as they
-stand within a sentence (`yoruba`); in headings, tables and choices they begin with a capital (`Yoruba`).
+Data are the same in every language of the interface: beside a page of any, they have the registry's English names and
+the order that these have. CLDR writes names as they stand within a sentence (`yoruba`); in headings, tables and choices
+they begin with a capital (`Yoruba`).
 """
 
 from __future__ import annotations
@@ -13,13 +14,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from babel import Locale
-from flask import has_request_context
+from flask import has_request_context, request
 from markupsafe import Markup, escape
 
 import languages
 from languages import Language
 from languages.tables import read_table
-from leaderboard import prefixes
+from leaderboard import prefixes, twins
 from leaderboard.pages import LanguageName
 from leaderboard.prefixes import DEFAULT, LOCALES
 
@@ -183,4 +184,9 @@ def _marked(said: Said) -> Markup:
 
 
 def _locale() -> str:
-    return prefixes.current().locale if has_request_context() else DEFAULT
+    return prefixes.current().locale if has_request_context() and not _of_data() else DEFAULT
+
+
+def _of_data() -> bool:
+    """Whether the data beside a page are asked for, and not the page."""
+    return (request.endpoint or "").rpartition(".")[2] in twins.FORMATS

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 
 from flask_babel import gettext as _
 
-import languages
 from languages import Language
+from leaderboard import naming, premium_queries
 from leaderboard.board import Board
 from leaderboard.problems import Link, Missing
 from leaderboard.records import Model, TaskFacts, Tokenizer
@@ -37,7 +37,7 @@ def task(board: Board, name: str) -> list[TaskFacts]:
 
 def tokenizer(board: Board, slug: str) -> Tokenizer:
     """The tokenizer at `/tokens/<slug>`."""
-    known = {one.slug: one for one in board.tokenizers().values()}
+    known = {one.slug: one for one in premium_queries.tokenizers(board).values()}
     if slug not in known:
         names = {slug: one.name for slug, one in known.items()}
         raise Missing(_("No tokenizer on this board has that address."), _near(slug, names, "tokens"))
@@ -46,16 +46,11 @@ def tokenizer(board: Board, slug: str) -> Tokenizer:
 
 def language(code: str) -> Language:
     """The language that a code or name stands for; its own code may be another."""
-    try:
-        return languages.get(code)
-    except languages.AmbiguousLanguage as error:
-        raise Missing(_("That name is ambiguous."), map(_linked, error.candidates)) from error
-    except languages.LanguageError as error:
-        raise Missing(_("No language has that name or code."), map(_linked, error.candidates)) from error
-
-
-def _linked(one: Language) -> Link:
-    return Link(f"/languages/{one.code}", f"{one.name} ({one.code})")
+    found = naming.meant(code)
+    if len(found) == 1:
+        return found[0]
+    near = [Link(f"/languages/{one.code}", naming.labelled(one)) for one in found or naming.near(code)]
+    raise Missing(_("That name is ambiguous.") if found else _("No language has that name or code."), near)
 
 
 def _near(sought: str, names: Mapping[str, str], folder: str) -> list[Link]:

@@ -11,6 +11,7 @@ from leaderboard.asking import Asked, Part
 from leaderboard.board import Board
 from leaderboard.charts_map import STATES, State
 from leaderboard.grid import holders
+from leaderboard.naming import by_name
 from leaderboard.site import Site
 
 ROWS = 100
@@ -37,7 +38,7 @@ class MapCount:
 
 @dataclass(frozen=True, slots=True)
 class MapPage:
-    """The languages by English name, those of the table from the number `start` on.
+    """The languages by name, those of the table from the number `start` on.
 
     `area` is a macroarea and `show` a state, empty for all; `unplaced` counts languages without a point.
     """
@@ -61,7 +62,7 @@ def page(board: Board, asked: Asked) -> MapPage:
     area, show = asked.choice("area", areas), asked.choice("show", STATES)
     there = [row for row in every if area in ("", row.language.macroarea)]
     rows = [row for row in there if show in ("", row.state)]
-    rows.sort(key=lambda row: (row.language.name.casefold(), row.language.code))
+    rows.sort(key=lambda row: by_name(row.language))
     part = asked.part(rows, ROWS)[1]
     return MapPage(
         snapshot=board.name,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import functools
+import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -13,17 +14,25 @@ from babel import Locale
 import languages
 from languages import Language
 from languages.tables import read_table
+from leaderboard.local_names import language_plain, languages_in
 from leaderboard.pages import LanguageName
 from leaderboard.prefixes import LOCALES
 
 EXACT, BEGINS, WITHIN = range(3)
 """How well a language fits some words: they are its code or a whole name, begin a word of one, or stand within one."""
 
-LONGEST_NAME, NEAR = 80, 5
-"""Characters, of which a longer text is no misspelling of a name; and so many languages are near one."""
+LONGEST_NAME, SHORTEST_WORD, NEAR = 80, 3, 5
+"""Characters: a longer text is no misspelling of a name, and a shorter name is not looked for among other words, where
+it is more likely a word of some language. So many languages are near a text."""
 
 _LETTERS = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ı": "i", "ɛ": "e", "ɔ": "o", "ŋ": "n", "ɓ": "b", "ɗ": "d"})
 _LETTERS |= str.maketrans({"ɖ": "d", "ƙ": "k", "ə": "e", "ʋ": "v", "ɣ": "g", "ɨ": "i", "ʉ": "u", "ƴ": "y"})
+_LETTERS |= str.maketrans({"ة": "ه", "ى": "ي", "ی": "ي", "ک": "ك"})
+_NASAL = re.compile("[ङञणनम]\u094d(?=[क-ह])")
+"""Half a nasal consonant of Devanagari, which is as often written as a dot: हिन्दी and हिंदी."""
+
+_LEFT_OUT = {"ar": re.compile(r"\bال"), "sw": re.compile("^ki(?=..)")}
+"""What names of languages begin with in a language of the interface, and people leave out when they look for one."""
 
 
 def named(code: str) -> LanguageName:
@@ -48,10 +57,26 @@ def fit(language: LanguageName | Language, words: str) -> int | None:
     if not sought:
         return None
     own = [folded(name) for name in (language.name, language.autonym or "")]
-    if any(f" {sought}" in f" {name}" for name in own) or language.code.casefold().startswith(words.strip().casefold()):
+    begun = f" {sought}"
+    if any(begun in f" {name}" for name in (*own, folded(language_plain(language)))):
+        return BEGINS
+    if language.code.casefold().startswith(words.strip().casefold()):
         return BEGINS
     others = _names().get(language.code, ())
-    return WITHIN if any(sought in name for name in own) or any(name.startswith(sought) for name in others) else None
+    return WITHIN if any(sought in name for name in own) or any(begun in f" {name}" for name in others) else None
+
+
+def by_name(language: LanguageName | Language) -> tuple[str, str]:
+    """Where a language stands in a list: by the name that the reader sees, letters with and without marks together.
+
+    The Unicode collation algorithm has the same order but for a few names with an apostrophe or a hamza.
+    """
+    return folded(language_plain(language)), language.code
+
+
+def labelled(language: LanguageName | Language) -> str:
+    """A language's name and code, where several may be meant."""
+    return f"{language_plain(language)} ({language.code})"
 
 
 def meant(words: str) -> tuple[Language, ...]:
@@ -60,7 +85,7 @@ def meant(words: str) -> tuple[Language, ...]:
 
 
 def near(words: str) -> tuple[Language, ...]:
-    """The languages whose code or name looks like the words, the likest first: five at most."""
+    """The languages whose code or name looks like the words or stands among them, the likest first: five at most."""
     if exact := meant(words):
         return exact
     found: list[str] = []
@@ -70,15 +95,21 @@ def near(words: str) -> tuple[Language, ...]:
         found += [one.code for one in error.candidates]
     sought = folded(words)
     if sought and len(sought) <= LONGEST_NAME:
-        for name in difflib.get_close_matches(sought, _codes(), n=NEAR, cutoff=0.7):
+        among = sorted((name for name in _codes() if _stands_in(name, sought)), key=len, reverse=True)
+        for name in (*among, *difflib.get_close_matches(sought, _codes(), n=NEAR, cutoff=0.7)):
             found += _codes()[name]
     return tuple(languages.get(code) for code in list(dict.fromkeys(found))[:NEAR])
+
+
+def _stands_in(name: str, words: str) -> bool:
+    """Whether a name is among other words, as in `langue yoruba`; not all scripts have spaces around words."""
+    return len(name) >= SHORTEST_WORD and (f" {name} " in f" {words} " if name.isascii() else name in words)
 
 
 @functools.lru_cache(maxsize=4096)
 def folded(text: str) -> str:
     """A name as people without the right keyboard write it: no case, no marks, no apostrophes, single spaces."""
-    bare = unicodedata.normalize("NFKD", text.casefold().translate(_LETTERS))
+    bare = unicodedata.normalize("NFKD", _NASAL.sub("", text.casefold()).translate(_LETTERS))
     kept = (letter for letter in bare if unicodedata.category(letter) not in ("Mn", "Cf", "Lm", "Sk"))
     return " ".join("".join(kept).translate({ord("'"): "", ord("’"): "", ord("‘"): "", ord("_"): "-"}).split())
 
@@ -90,19 +121,26 @@ def _meant(words: str) -> tuple[str, ...]:
     except languages.AmbiguousLanguage as error:
         return tuple(one.code for one in error.candidates)
     except languages.LanguageError:
-        return _codes().get(folded(words), ())
+        found = _codes().get(folded(words), ())
+        spoken = {code.partition("_")[0] for code in found}
+        # One language in several scripts: the registry knows which is meant, where one is.
+        return _meant(spoken.pop()) if len(found) > 1 and len(spoken) == 1 else found
 
 
 @functools.cache
 def _names() -> Mapping[str, tuple[str, ...]]:
     """Code -> every name that a language has in the registry or in a language of the interface, folded."""
     others = {row["code"]: row["other_names"].split(";") for row in read_table("registry.tsv")}
-    spoken = [Locale.parse(locale).languages for locale in LOCALES]
+    spoken = {locale: Locale.parse(locale).languages for locale in LOCALES}
 
     def every(one: Language) -> Iterable[str]:
         yield from (one.name, one.autonym or "", *others[one.code])
-        for tag in {one.bcp47.split("-")[0], (one.cldr or "").split("_")[0]}:
-            yield from (names.get(tag, "") for names in spoken)
+        tags = {one.bcp47.split("-")[0], (one.cldr or "").split("_")[0]}
+        for locale, names in spoken.items():
+            for name in map(folded, (languages_in(locale).get(one.code, ""), *(names.get(tag, "") for tag in tags))):
+                yield name
+                if locale in _LEFT_OUT:
+                    yield _LEFT_OUT[locale].sub("", name)
 
     return {
         one.code: tuple(dict.fromkeys(name for name in map(folded, every(one)) if name))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from bench.premium.records import Premium, Premiums
 from bench.records import Cell
 from leaderboard.board import ModelName
-from leaderboard.records import EnergyRank, PriceFacts, TaskFacts, Tokenizer
+from leaderboard.records import Badge, EnergyRank, PriceFacts, TaskFacts, Tokenizer
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +24,18 @@ class LanguageName:
 
 @dataclass(frozen=True, slots=True)
 class EnergyRow:
-    """The energy of one model on one task in one language, and its two ranks among the models measured alike."""
+    """The energy of one model on one task in one language, and its two ranks among the models measured alike.
+
+    `run` is the id of the run that it is from, and `badge` how far that was checked.
+    """
 
     model: ModelName
     language: LanguageName
     cell: Cell
     per_correct: EnergyRank
     equivalent: EnergyRank
+    run: str
+    badge: Badge
 
 
 @dataclass(frozen=True, slots=True)

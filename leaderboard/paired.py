@@ -123,18 +123,18 @@ def versus(board: Board, way: Way, baseline: Side, system: Side, *, by_language:
     return Versus(macro, found if by_language else {}, directions[sign], directions[0], directions[-sign])
 
 
-def adjusted(found: Sequence[Difference], higher_is_better: Sequence[bool]) -> list[Difference]:
+def adjusted(found: Sequence[Difference], metrics: Sequence[str]) -> list[Difference]:
     """The differences with Holm's p over all of them that have one, and the verdict that follows at 5 %."""
     holms = iter(holm([one.p for one in found if one.p is not None]))
     made = []
-    for one, higher in zip(found, higher_is_better, strict=True):
-        if one.p is None:
+    for one, metric in zip(found, metrics, strict=True):
+        if one.p is None:  # as is every one in a metric that this program does not know
             made.append(one)
             continue
         p = next(holms)
         verdict: Verdict = "not_separable"
         if p <= LEVEL and one.difference:
-            verdict = "better" if (one.difference > 0) == higher else "worse"
+            verdict = "better" if (one.difference > 0) == kernels.metric(metric).higher_is_better else "worse"
         made.append(replace(one, p_adjusted=p, verdict=verdict))
     return made
 

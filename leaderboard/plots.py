@@ -8,20 +8,22 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields, replace
 
-from leaderboard import board_pages, efficiency, facets, lookup
+from leaderboard import board_pages, efficiency, energy_queries, facets, lookup, premium_queries
 from leaderboard.asking import Asked, Part
-from leaderboard.board import Board, Measured, ModelName, by_version
+from leaderboard.board import Board, ModelName
 from leaderboard.charts import pareto
 from leaderboard.efficiency import EQUIVALENT
+from leaderboard.energy_queries import Measured
 from leaderboard.grid import ends_of
 from leaderboard.naming import named
 from leaderboard.pages import LanguageName
-from leaderboard.records import TaskFacts
+from leaderboard.records import Badge, TaskFacts
 from leaderboard.site import Site
 from leaderboard.standings import BASELINE, INVALID, Group, Standing, group_of
+from leaderboard.versions import by_version
 
 ROWS = 100
 """Rows on one page of a table; the chart has every point."""
@@ -60,11 +62,13 @@ class Setup:
 class QualityPoint:
     """A model: its normalised quality against a figure, each with the 95 % interval or None.
 
-    `level` is what the model is specialised for ("unknown" where nobody says). One that is not `compared`, for a
-    `reason`, is never on the `frontier`. `items` were scored, in `covered` of `cells` languages.
+    `level` is what the model is specialised for ("unknown" where nobody says), `badge` the lowest of its runs. One that
+    is not `compared`, for a `reason`, is never on the `frontier`. `items` were scored, in `covered` of `cells`
+    languages.
     """
 
     model: ModelName
+    badge: Badge
     level: str
     figure: float
     figure_low: float | None
@@ -78,6 +82,25 @@ class QualityPoint:
     compared: bool
     frontier: bool
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class PointLine(QualityPoint):
+    """A point as a row of the data beside the page, with the task, language and way of asking that its number is of.
+
+    `language` is empty where it is a mean over all languages of the task; `setup` and `scope` say of energy what was
+    measured.
+    """
+
+    task: str
+    version: str
+    language: str
+    metric: str
+    mode: str
+    prompt_language: str
+    shots: int
+    setup: str
+    scope: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +176,7 @@ def index(board: Board) -> PlotList:
         sum(one.parameters is not None for one in every),
         sum(one.energy == "measured" for one in every),
         sum(one.level not in (facets.UNKNOWN, "general") for one in every),
-        len(board.tokenizers()),
+        len(premium_queries.tokenizers(board)),
     )
 
 
@@ -181,7 +204,7 @@ def energy(board: Board, asked: Asked) -> EnergyPlot:
     names = choices(board, facets.board_tasks(board))
     wanted = asked.choice("task", names)
     code = lookup.language(asked.one("language")).code if asked.one("language") else _usual(board)
-    found = list(board.energy_of_language(code)) if code else []
+    found = list(energy_queries.of_language(board, code)) if code else []
     by_task: dict[tuple[str, str], list[Measured]] = {}
     for each in found:
         by_task.setdefault((each.cell.task, each.cell.task_version), []).append(each)
@@ -214,7 +237,7 @@ def energy(board: Board, asked: Asked) -> EnergyPlot:
 def _usual(board: Board) -> str:
     """The language to begin with: the usual one where it has energy, else the first that has; empty where none has."""
     codes = sorted(board.languages(), key=lambda code: (code != USUAL, code))
-    return next((code for code in codes if next(board.energy_of_language(code), None) is not None), "")
+    return next((code for code in codes if next(energy_queries.of_language(board, code), None) is not None), "")
 
 
 def _weight(one: TaskChoice, found: Mapping[tuple[str, str], list[Measured]]) -> tuple[bool, int]:
@@ -261,6 +284,7 @@ def _measured(
         points.append(
             QualityPoint(
                 model=one.model,
+                badge=one.badge,
                 level=one.level,
                 figure=value,
                 figure_low=estimate.low if estimate else None,
@@ -345,6 +369,7 @@ def _sized(board: Board, own: Iterable[Standing]) -> tuple[tuple[QualityPoint, .
         points.append(
             QualityPoint(
                 model=known.model,
+                badge=known.badge,
                 level=known.level,
                 figure=float(known.parameters),
                 figure_low=None,
@@ -363,15 +388,29 @@ def _sized(board: Board, own: Iterable[Standing]) -> tuple[tuple[QualityPoint, .
     return marked(points, bigger_figure=False), tuple(sorted(without, key=lambda each: each.model.slug))
 
 
-def shown(page: EnergyPlot | SizePlot) -> tuple[QualityPoint, ...]:
-    """The rows of the table beneath a plot."""
-    return page.points
+def lines(page: EnergyPlot | SizePlot) -> Iterator[PointLine]:
+    """The points one by one, as CSV and Parquet have them."""
+    way = page.setup if isinstance(page, EnergyPlot) else page.group
+    if page.task is None or way is None:
+        return
+    for point in page.points:
+        yield PointLine(
+            **{each.name: getattr(point, each.name) for each in fields(point)},
+            task=page.task.name,
+            version=page.task.version,
+            language=page.language.code if page.language else "",
+            metric=way.metric,
+            mode=way.mode,
+            prompt_language=way.prompt_language,
+            shots=way.shots,
+            setup=way.setup if isinstance(way, Setup) else "",
+            scope=way.scope if isinstance(way, Setup) else "",
+        )
 
 
 def register(site: Site) -> None:
     """Puts the plots under their addresses."""
-    rows: Callable[[EnergyPlot | SizePlot], tuple[QualityPoint, ...]] = shown
     site.page("/plots/", "plots.html", index, PlotList, rows=lambda page: [page])
     of_energy, of_size = ("language", "page", "setup", "task"), ("group", "language", "page", "task")
-    site.page("/plots/energy", "plot_quality_energy.html", energy, EnergyPlot, rows=rows, parameters=of_energy)
-    site.page("/plots/size", "plot_quality_size.html", size, SizePlot, rows=rows, parameters=of_size)
+    site.page("/plots/energy", "plot_quality_energy.html", energy, EnergyPlot, rows=lines, parameters=of_energy)
+    site.page("/plots/size", "plot_quality_size.html", size, SizePlot, rows=lines, parameters=of_size)

@@ -13,11 +13,11 @@ from leaderboard import board_pages, facets
 from leaderboard.asking import Asked, Part
 from leaderboard.board import Board, ModelName
 from leaderboard.charts_heat import MOST
-from leaderboard.grid import NOT_COUNTED, WIDTH_95, Sheet, Way, way_of
-from leaderboard.naming import named
+from leaderboard.grid import NOT_COUNTED, WIDTH_95, Sheet, Way, way_of, way_of_mean
+from leaderboard.naming import by_name, named
 from leaderboard.pages import LanguageName
 from leaderboard.plots import TaskChoice, choices
-from leaderboard.records import Mean, Outline
+from leaderboard.records import Badge, Outline
 from leaderboard.site import Site
 from leaderboard.standings import Group, group_of
 
@@ -37,24 +37,32 @@ class HeatCell:
 
 @dataclass(frozen=True, slots=True)
 class HeatRow:
-    """A model over the languages of this page."""
+    """A model over the languages of this page. `badge` is the lowest of its runs."""
 
     model: ModelName
+    badge: Badge
     cells: tuple[HeatCell, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class HeatLine:
-    """One cell as a row of the data beside the page."""
+    """One cell as a row of the data beside the page: everything that its number needs to be read apart from the others.
+
+    `badge` is the lowest of the model's runs.
+    """
 
     model: ModelName
+    badge: Badge
+    task: str
+    version: str
+    group: Group
     language: str
     cell: HeatCell
 
 
 @dataclass(frozen=True, slots=True)
 class HeatMap:
-    """One task asked in one way: ranked models by value, then the others, then floors; languages by English name,
+    """One task asked in one way: ranked models by value, then the others, then floors; languages by name,
     those without any number last.
 
     `reasons` are those of the cells on this page that have no number.
@@ -112,10 +120,10 @@ def _weight(one: TaskChoice, sheets: Mapping[tuple[str, str], Mapping[str, Sheet
 
 
 def _columns(sheet: Sheet) -> list[tuple[int, LanguageName]]:
-    """Columns of a sheet: those with a number of any model first, then by the English names of their languages."""
+    """Columns of a sheet: those with a number of any model first, then by the names of their languages."""
     known = [(place, named(code)) for place, code in enumerate(sheet.languages)]
     empty = (np.isnan(sheet.normalised).sum(axis=0) == len(sheet.models)).tolist()
-    return sorted(known, key=lambda pair: (empty[pair[0]], pair[1].name.casefold(), pair[1].code))
+    return sorted(known, key=lambda pair: (empty[pair[0]], *by_name(pair[1])))
 
 
 def _rows(board: Board, sheet: Sheet) -> list[int]:
@@ -136,7 +144,7 @@ def _rows(board: Board, sheet: Sheet) -> list[int]:
 
 
 def _cells(board: Board, sheet: Sheet, rows: Sequence[int], columns: Sequence[int]) -> tuple[HeatRow, ...]:
-    names, why = board.model_names(), _reasons(board, sheet, rows, columns)
+    known, why = facets.traits(board), _reasons(board, sheet, rows, columns)
     chosen = np.ix_(rows, columns)
     parts = (part[chosen].tolist() for part in (sheet.normalised, sheet.error, sheet.high, sheet.items))
     made = []
@@ -150,7 +158,8 @@ def _cells(board: Board, sheet: Sheet, rows: Sequence[int], columns: Sequence[in
             else:
                 top = min(1.0, high)
                 cells.append(HeatCell(value, max(sheet.bottom, top - WIDTH_95 * error), top, items, ""))
-        made.append(HeatRow(names[sheet.models[row]], tuple(cells)))
+        own = known[sheet.models[row]]
+        made.append(HeatRow(own.model, own.badge, tuple(cells)))
     return tuple(made)
 
 
@@ -161,7 +170,7 @@ def _reasons(board: Board, sheet: Sheet, rows: Sequence[int], columns: Sequence[
     is the same for all: models that were asked in all flawed languages are told by one of them.
     """
     names = board.model_names()
-    means = {mean.model: mean for mean in board.means(task=sheet.way.task) if _way(mean) == sheet.way}
+    means = {mean.model: mean for mean in board.means(task=sheet.way.task) if way_of_mean(mean) == sheet.way}
     unsound = int((~sheet.wanted).sum())
     flaws: dict[str, str] = {}
     made = {}
@@ -187,10 +196,6 @@ def _unsound(sheet: Sheet) -> list[str]:
     return [code for code, sound in zip(sheet.languages, sheet.wanted, strict=True) if not sound]
 
 
-def _way(mean: Mean) -> Way:
-    return Way(mean.task, mean.version, mean.metric, mean.mode, mean.prompt_language, mean.shots)
-
-
 def _told(board: Board, slug: str, way: Way) -> dict[str, str]:
     """What a model's cells say of why they do not count, by language."""
     return {one.language: _reason(one) for one in board.outlines_of_model(slug, way.task) if way_of(one) == way}
@@ -206,9 +211,11 @@ def _reason(cell: Outline) -> str:
 
 def lines(found: HeatMap) -> Iterator[HeatLine]:
     """The cells one by one, as CSV and Parquet have them."""
+    if found.task is None or found.group is None:
+        return
     for row in found.rows:
         for language, cell in zip(found.languages, row.cells, strict=True):
-            yield HeatLine(row.model, language.code, cell)
+            yield HeatLine(row.model, row.badge, found.task.name, found.task.version, found.group, language.code, cell)
 
 
 def register(site: Site) -> None:

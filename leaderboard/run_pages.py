@@ -24,7 +24,7 @@ from leaderboard.asking import Asked, Part
 from leaderboard.board import Board, ModelName, Result
 from leaderboard.desk import queue
 from leaderboard.desk.records import Sent
-from leaderboard.naming import named
+from leaderboard.naming import by_name, named
 from leaderboard.pages import LanguageName
 from leaderboard.problems import Link, Missing
 from leaderboard.records import Model, RunFacts, TaskFacts
@@ -163,7 +163,7 @@ def page(board: Board, asked: Asked, run: str) -> RunPage:
     kept, part = asked.part(rows, ROWS)
     return RunPage(
         snapshot=board.name,
-        model=ModelName(model.slug, model.name, model.baseline),
+        model=ModelName.of(model),
         revision=model.revision,
         template=model.template,
         decoding=model.decoding,
@@ -217,7 +217,7 @@ def _former(folder: Path, run: str) -> str:
 
 
 def _counted(board: Board, results: Sequence[Result]) -> list[Counted]:
-    facts = {(task.name, task.version): task for task in board.tasks()}
+    facts = board.task_facts()
     found: dict[tuple[str, str], set[str]] = {}
     for one in results:
         found.setdefault((one.cell.task, one.cell.task_version), set()).add(one.cell.language)
@@ -225,7 +225,7 @@ def _counted(board: Board, results: Sequence[Result]) -> list[Counted]:
 
 
 def _task(task: TaskFacts, codes: set[str], invalid: str) -> Counted:
-    own = sorted(map(named, codes), key=lambda one: (one.name.casefold(), one.code))
+    own = sorted(map(named, codes), key=by_name)
     return Counted(task.name, task.version, task.title, task.access, invalid, tuple(own))
 
 

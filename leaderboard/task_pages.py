@@ -17,7 +17,7 @@ from leaderboard.board import Board
 from leaderboard.board_pages import BoardRow, Tab
 from leaderboard.facets import Chip, Facet
 from leaderboard.grid import WIDTH_95, Sheet
-from leaderboard.naming import named
+from leaderboard.naming import by_name, named
 from leaderboard.pages import LanguageName
 from leaderboard.records import Mean, TaskFacts
 from leaderboard.site import Site
@@ -237,7 +237,7 @@ def _best(sheet: Sheet, traits: Mapping[int, facets.Traits], facts: TaskFacts, i
     made = [_in_language(sheet, column, ranked, traits, origins) for column in range(len(sheet.languages))]
     if invalid:
         made = [row if row.reason else replace(row, first=None, last=None, others=0, reason=INVALID) for row in made]
-    return sorted(made, key=lambda row: (row.normalised is None, row.language.name.casefold(), row.language.code))
+    return sorted(made, key=lambda row: (row.normalised is None, *by_name(row.language)))
 
 
 def _in_language(

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from bench.premium.plot import ordered
 from bench.premium.records import Premium
-from leaderboard import lookup
+from leaderboard import lookup, premium_queries
 from leaderboard.asking import Asked
 from leaderboard.board import Board, ModelName
-from leaderboard.naming import looked_for, named
+from leaderboard.naming import by_name, looked_for, named
 from leaderboard.pages import (
     CostColumn,
     CostRow,
@@ -30,12 +30,12 @@ TOKENIZERS_BESIDE = 8
 
 def tokenizer_list(board: Board) -> TokenizerList:
     """The list of tokenizers."""
-    return TokenizerList(board.name, tuple(board.tokenizers().values()))
+    return TokenizerList(board.name, tuple(premium_queries.tokenizers(board).values()))
 
 
 def tokenizer(board: Board, found: Tokenizer) -> TokenizerPage:
     """One tokenizer."""
-    premiums = board.tokenizer(found)
+    premiums = premium_queries.of_tokenizer(board, found)
     rows = tuple(PremiumRow(named(one.language), one) for one in ordered(premiums.languages))
     return TokenizerPage(board.name, found, rows, premiums, flawed(premiums.languages))
 
@@ -47,16 +47,15 @@ def flawed(found: Iterable[Premium]) -> tuple[FlawedText, ...]:
         if one.premium is not None and "text" in one.reasons:
             places.setdefault(one.reasons["text"], set()).add(one.language)
     return tuple(
-        FlawedText(why, tuple(sorted(map(named, codes), key=lambda each: (each.name.casefold(), each.code))))
-        for why, codes in sorted(places.items())
+        FlawedText(why, tuple(sorted(map(named, codes), key=by_name))) for why, codes in sorted(places.items())
     )
 
 
 def costs(board: Board, language: str = "") -> Costs:
     """What a sentence costs, corpus by corpus: only sentences that say the same may stand beside each other."""
-    known = board.tokenizers()
+    known = premium_queries.tokenizers(board)
     found: dict[tuple[str, str], dict[int, dict[tuple[str, str], Premium]]] = {}
-    for number, premium in board.premiums():
+    for number, premium in premium_queries.of_board(board):
         corpus = known[number].corpus, known[number].corpus_revision
         found.setdefault(corpus, {}).setdefault(number, {})[premium.language, premium.variety] = premium
     priced = _priced(board)
@@ -81,7 +80,7 @@ def _table(
         for code, variety in places
         if looked_for(named(code), language)
     ]
-    rows.sort(key=lambda row: (row.language.name.casefold(), row.language.code, row.variety))
+    rows.sort(key=lambda row: (*by_name(row.language), row.variety))
     columns = [
         CostColumn(one, tuple(priced.get((one.name, one.revision, one.corpus), ())))
         for one in (known[number] for number in shown)
@@ -94,13 +93,13 @@ def _table(
 def _priced(board: Board) -> dict[tuple[str, str, str], list[Priced]]:
     """The models with a price by the tokenizers that their runs name."""
     made: dict[tuple[str, str, str], list[Priced]] = {}
-    shown = board.stand_ins()
+    shown = premium_queries.stand_ins(board)
     for model in board.models():
         prices = {
             shown.get(key, key): run.price for run in model.runs for key in run.tokenizers if run.price is not None
         }
         for key, price in prices.items():
-            made.setdefault(key, []).append(Priced(ModelName(model.slug, model.name, model.baseline), price))
+            made.setdefault(key, []).append(Priced(ModelName.of(model), price))
     return made
 
 
@@ -114,7 +113,7 @@ def register(site: Site) -> None:
         TokenizerPage,
         rows=lambda page: page.rows,
         parameters=("page",),
-        variables=lambda board: ({"slug": one.slug} for one in board.tokenizers().values()),
+        variables=lambda board: ({"slug": one.slug} for one in premium_queries.tokenizers(board).values()),
     )
     site.page(
         "/costs",

@@ -38,12 +38,16 @@ class Column:
 
 
 class Table:
-    """Rows as columns, which are taken apart a column at a time: a whole table has a million values."""
+    """Rows as columns, which are taken apart a column at a time: a whole table has a million values.
+
+    `declared` is what the records say that a column holds, "float" or its like, by the column's name.
+    """
 
     def __init__(self, rows: Iterable[Any]) -> None:
         found = list(rows)
         self._height = len(found)
         self._columns: dict[str, Column] = {}
+        self.declared: dict[str, str] = {}
         self._spread("", (), found, range(len(found)))
 
     def columns(self) -> dict[str, list[Any]]:
@@ -71,6 +75,7 @@ class Table:
             if is_dataclass(kind):
                 for number, field in enumerate(fields(kind)):
                     inner = f"{name}.{field.name}" if name else field.name
+                    self.declared[inner] = str(field.type).split(" | ")[0]
                     self._spread(inner, (*order, number), list(map(attrgetter(field.name), own)), where)
             elif issubclass(kind, Mapping) and not name:
                 for place, row in zip(where, own, strict=True):
@@ -135,17 +140,22 @@ def to_parquet(rows: Iterable[Any]) -> bytes:
     import pyarrow as pa  # only who asks for Parquet pays for it
     import pyarrow.parquet as pq
 
-    table = pa.table({name: _array(values) for name, values in Table(rows).columns().items()})
+    found = Table(rows)
+    table = pa.table({name: _array(values, found.declared.get(name, "")) for name, values in found.columns().items()})
     out = io.BytesIO()
     pq.write_table(table, out, compression="zstd")
     return out.getvalue()
 
 
-def _array(values: Sequence[Any]) -> Any:
+def _array(values: Sequence[Any], declared: str) -> Any:
+    """A column, whose type is the declared one also where no row has a value, or all of them happen to be whole."""
     import pyarrow as pa
 
     known = {type(value) for value in values if value is not None}
-    if known <= {int, float} and float in known:
+    if not known:
+        types = {"float": pa.float64(), "int": pa.int64(), "bool": pa.bool_(), "str": pa.string()}
+        return pa.array(values, types.get(declared))
+    if known <= {int, float} and (float in known or declared == "float"):
         return pa.array([None if value is None else float(value) for value in values], pa.float64())
     if len(known) > 1:
         return pa.array([None if value is None else str(value) for value in values], pa.string())

@@ -13,13 +13,14 @@ from bench.records import Cell
 from languages import Language
 from leaderboard import coverage, language_page
 from leaderboard.asking import Asked, Part
-from leaderboard.board import Board, ModelName, Result, newest
+from leaderboard.board import Board, ModelName, Result
 from leaderboard.coverage import CoverageCell
 from leaderboard.language_page import Gaps
 from leaderboard.problems import Link, Missing
 from leaderboard.records import Badge, TaskFacts
 from leaderboard.site import Site
 from leaderboard.standings import Group, Standing, group_of
+from leaderboard.versions import newest
 
 LEAST_ROWS, MOST_ROWS, MOST_CELLS = 10, 50, 400
 """Rows of a page; with many tasks fewer, so that all its cells together stay below a number."""

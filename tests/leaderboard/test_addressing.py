@@ -85,8 +85,15 @@ def test_asked_keeps_what_is_known_in_canonical_order() -> None:
     found = asking.asked(given_, ("a", "b"), b"")
     assert found.values == (("a", "x"), ("b", "2"), ("b", "1"))
     assert (found.one("a"), found.all("b"), found.one("z", "none")) == ("x", ("2", "1"), "none")
-    assert found.query(a=None, page=3) == "?b=1&b=2&page=3"
+    assert found.query(a=None, page=3) == "?b=2&b=1&page=3"
+    assert found.query(b=["1", "3"]) == "?a=x&b=1&b=3" and found.query(b=[]) == "?a=x"
     assert found.without("b", "1") == "?a=x&b=2"
+
+
+def test_no_two_pages_share_a_key(client: FlaskClient) -> None:
+    """The first value counts, so that the same ones in another order are another page."""
+    one, other = (client.get(f"/models/?{query}") for query in ("sort=name&sort=size", "sort=size&sort=name"))
+    assert one.data != other.data and one.headers["ETag"] != other.headers["ETag"]
 
 
 def test_parts_of_a_table_and_pages_that_are_not_there(client: FlaskClient) -> None:

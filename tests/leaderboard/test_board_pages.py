@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -217,7 +218,11 @@ def test_two_snapshots_can_be_held_against_each_other(tmp_path: Path) -> None:
     changed = data(visitor, f"/diff.json?from={names[0]}&to={names[1]}")["difference"]
     assert (changed["added"], changed["removed"], changed["changed"], changed["models_added"]) == (0, 0, 1, [])
     assert (changed["cells_changed"][0]["before"], changed["cells_changed"][0]["after"]) == (0.3, 0.8)
-    assert "30.0 % 80.0 %" in words(text(visitor, f"/diff?from={names[0]}&to={names[1]}"))
+    page = words(text(visitor, f"/diff?from={names[0]}&to={names[1]}"))
+    assert re.search(r"30\.0 % [0-9.]+ % to [0-9.]+ %; n 40 80\.0 % [0-9.]+ % to [0-9.]+ %; n 40", page)
+    early = data(visitor, f"/diff.json?to={names[1]}")
+    assert (early["old"], early["difference"]["changed"]) == (names[0], 1)
+    assert data(visitor, f"/snapshots/{names[1]}/diff.json")["old"] == names[0]
     last = data(visitor, "/diff.json")
     assert (last["old"], last["new"], last["difference"]["models_added"]) == (names[1], names[2], ["hf-b"])
     backwards = data(visitor, f"/diff.json?from={names[2]}&to={names[1]}")["difference"]

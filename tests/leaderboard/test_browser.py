@@ -309,9 +309,9 @@ def compares_two_models(seen: Watched, root: str, folder: Path) -> None:
 
 
 def numbers(row: Locator, *places: int) -> list[float]:
-    """The first number of each of these fields of a row."""
-    texts = [row.locator("td.num").nth(place).inner_text() for place in places]
-    found = [re.search(r"[0-9]+(?:[.,][0-9]+)?", text) for text in texts]
+    """The first number of each of these fields of a row, with its sign."""
+    texts = [row.locator("td.num").nth(place).inner_text().replace("\N{MINUS SIGN}", "-") for place in places]
+    found = [re.search(r"-?[0-9]+(?:[.,][0-9]+)?", text) for text in texts]
     return [float(one[0].replace(",", ".")) for one in found if one]
 
 

@@ -10,14 +10,16 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
+from flask import Flask
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from leaderboard import charts, charts_heat, charts_map, drawing
+from leaderboard import charts, charts_heat, charts_map, drawing, prefixes
 from leaderboard.charts import Legend, Point, frontier_of, pareto, scatter
 from leaderboard.charts_heat import CLASSES, HeatWords, heat_class, heatmap
 from leaderboard.charts_map import Place, State, equal_earth, points_map
 from leaderboard.drawing import Axis, Box, Caption, cut, letters, placed, scale
+from leaderboard.prefixes import Prefix
 
 SVG = "{http://www.w3.org/2000/svg}"
 X, Y = Axis("Parameters", logarithmic=True, bigger_is_better=False), Axis("Points")
@@ -259,6 +261,18 @@ def test_a_map_of_all_languages_has_few_elements() -> None:
     states = charts_map.STATES
     places = [Place(str(one), one % 170 - 85, one * 7 % 360 - 180, states[one % 3]) for one in range(462)]
     assert len(list(parsed(points_map(places, CAPTION, WORDS)).iter())) < 40
+
+
+def test_numbers_at_an_axis_are_those_of_the_readers_language_without_marks() -> None:
+    said = {}
+    for locale in ("en", "fr", "ar"):
+        with Flask(__name__).test_request_context(environ_overrides={prefixes.KEY: Prefix("", locale, "")}):
+            chart = parsed(scatter([Point("a", 0.5, -1000.0), Point("b", 2.0, 1000.0)], X, Y, CAPTION, LEGEND))
+        said[locale] = {one.text or "" for one in chart.iter(f"{SVG}text")}
+    assert {"0.5", "1,000", "−500"} <= said["en"]
+    assert {"0,5", "1\u202f000", "−500"} <= said["fr"]
+    assert {"0.5", "−500"} <= said["ar"]
+    assert not any("\ufffd" in text for texts in said.values() for text in texts)
 
 
 def test_the_projection_is_equal_earth() -> None:

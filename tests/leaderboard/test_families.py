@@ -77,6 +77,14 @@ def test_a_family_has_the_standing_of_the_one_function(client: FlaskClient, boar
     assert told["tables"][0]["models"][0]["standing"]["reason"] == "partial"
 
 
+def test_a_family_names_the_tasks_of_its_means_and_who_checked_the_models(client: FlaskClient) -> None:
+    (table,) = client.get("/families/atla1278.json").get_json()["tables"]
+    assert [(task["name"], task["version"]) for task in table["tasks"]] == [("sib200", "1")]
+    assert {one["badge"] for one in table["models"]} == {"self_reported"}
+    page = client.get("/families/atla1278").get_data(as_text=True)
+    assert 'href="/tasks/sib200">SIB-200' in page and page.count('class="badge self-reported"') >= 2
+
+
 def test_a_family_lists_its_languages_those_with_results_first(client: FlaskClient) -> None:
     told = data(client, "/families/atla1278.json")
     assert told["rows"][0]["language"]["code"] == "yor_Latn"

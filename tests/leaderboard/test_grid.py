@@ -10,7 +10,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leaderboard import model_pages, snapshot
+from leaderboard import model_page, snapshot
 from leaderboard.board import Board
 from leaderboard.grid import holders
 from leaderboard.standings import Group, standings
@@ -59,7 +59,7 @@ def test_the_page_of_a_model_has_the_standings_of_the_board(board: Path) -> None
         for slug, number in numbers.items():
             found = opened.model(slug)
             assert found is not None
-            page = model_pages.model(opened, found)
+            page = model_page.page(opened, found)
             for one in (*page.benchmarks, *page.self_test):
                 mean = one.mean
                 group = Group(mean.floor, mean.metric, mean.mode, mean.prompt_language, mean.shots)

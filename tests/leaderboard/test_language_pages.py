@@ -22,6 +22,7 @@ from leaderboard.board import Board, Result
 from leaderboard.cell_tables import CellTable, Line, drafts, drawn, known, paged, ranks, top
 from leaderboard.grid import error_of
 from leaderboard.language_list import FILTERS
+from leaderboard.naming import by_name
 from leaderboard.problems import Wrong
 from leaderboard.snapshot import publish
 from tests.leaderboard import markup
@@ -104,7 +105,7 @@ def test_every_language_stands_once_over_all_pages(client: FlaskClient) -> None:
         for number in range(1, first["part"]["pages"] + 1)
         for row in data(client, f"/languages/?page={number}")["rows"]
     ]
-    known = sorted(languages.all_languages(), key=lambda one: (one.name.casefold(), one.code))
+    known = sorted(languages.all_languages(), key=by_name)
     assert found == [one.code for one in known]
     assert [row["language.code"] for row in rows(client, "/languages/?page=2")] == found  # data have no pages
     assert client.get(f"/languages/?page={first['part']['pages'] + 1}").status_code == 400

@@ -57,6 +57,15 @@ def test_the_lift_of_a_step_is_the_paired_difference_over_common_languages(famil
     assert of(family, "hf-other-closed").lifts == ()
 
 
+def test_a_model_shows_the_lift_of_every_step_from_the_base_down(family: Path) -> None:
+    """From the base over the language to the vertical: the last model's page has both steps, the nearest first."""
+    steps = [(one.base.slug, one.child.slug) for one in of(family, "hf-org-base-yo-health").lifts]
+    assert steps == [("hf-org-base-yo", "hf-org-base-yo-health"), ("hf-org-base", "hf-org-base-yo")]
+    lifts = {lift.child.slug: lift for lift in of(family, "hf-org-base-yo-health").lifts}
+    (same,) = (one for one in of(family, "hf-org-base-yo").lifts if one.child.slug == "hf-org-base-yo")
+    assert lifts["hf-org-base-yo"].difference.difference == same.difference.difference
+
+
 def test_the_page_of_a_model_shows_its_family_and_lifts(family: Path) -> None:
     visitor = create_app(family).test_client()
     page = visitor.get("/models/hf-org-base-yo").get_data(as_text=True)

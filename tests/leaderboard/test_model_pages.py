@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from flask.testing import FlaskClient
 
-from leaderboard import model_pages
+from leaderboard import fact_words, model_task
 from leaderboard.grid import Sheet, Way
 from tests.leaderboard.markup import check, words
 
@@ -115,6 +115,14 @@ def test_a_long_table_is_paged_and_whole_in_its_data(client: FlaskClient) -> Non
     assert len(client.get(f"{path}.csv").get_data(as_text=True).splitlines()) == 206
 
 
+@pytest.mark.parametrize(("query", "told"), [("version=0", "0 is no version"), ("metric=chrf", "chrf is no metric")])
+def test_a_version_or_metric_that_the_model_lacks_is_not_called_not_run(
+    client: FlaskClient, query: str, told: str
+) -> None:
+    answer = client.get(f"/models/hf-maker-good/sib200?{query}")
+    assert answer.status_code == 400 and told in words(answer.text)
+
+
 def test_ranks_leave_out_floors_and_what_is_doubted() -> None:
     way = Way("task", "1", "accuracy", "generate", "english", 0)
     values = np.array([[0.9, np.nan], [0.1, 0.5], [0.5, 0.5], [0.99, 0.9]])
@@ -133,13 +141,13 @@ def test_ranks_leave_out_floors_and_what_is_doubted() -> None:
         1.0,
         0.0,
     )
-    assert model_pages.ranks_of(sheet, 1, {4}) == ({"a": (1, 1)}, {"a": 2})
-    assert model_pages.ranks_of(sheet, 2, {4}) == ({"a": (2, 2), "b": (1, 1)}, {"a": 2, "b": 1})
-    assert model_pages.ranks_of(sheet, 3, {4}) == ({}, {})
+    assert model_task.ranks_of(sheet, 1, {4}) == ({"a": (1, 1)}, {"a": 2})
+    assert model_task.ranks_of(sheet, 2, {4}) == ({"a": (2, 2), "b": (1, 1)}, {"a": 2, "b": 1})
+    assert model_task.ranks_of(sheet, 3, {4}) == ({}, {})
 
 
 def test_reasons_of_facts_are_words() -> None:
-    assert model_pages.fact_reason("not_declared") == model_pages.fact_reason("") == "nobody says"
-    told = model_pages.fact_reason("contradicted: model file says 24")
+    assert fact_words.fact_reason("not_declared") == fact_words.fact_reason("") == "nobody says"
+    told = fact_words.fact_reason("contradicted: model file says 24")
     assert told == "contradicted by another source (model file says 24)"
-    assert model_pages.fact_reason("new_code: \u202eodd").startswith("new_code (\N{REPLACEMENT CHARACTER}odd")
+    assert fact_words.fact_reason("new_code: \u202eodd").startswith("new_code (\N{REPLACEMENT CHARACTER}odd")

@@ -287,7 +287,9 @@ def test_a_figure_is_surpassed_from_the_right_side() -> None:
     def point(slug: str, figure: float, normalised: float, *, compared: bool = True) -> QualityPoint:
         name = ModelName(slug, slug, False)
         none = (None, None)
-        return QualityPoint(name, "unknown", figure, *none, normalised, *none, 10, 1, 1, compared, False, "")
+        return QualityPoint(
+            name, "self_reported", "unknown", figure, *none, normalised, *none, 10, 1, 1, compared, False, ""
+        )
 
     points = [point("a", 1, 0.5), point("b", 2, 0.4), point("c", 3, 0.9), point("d", 0.5, 1.0, compared=False)]
 

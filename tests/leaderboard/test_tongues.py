@@ -34,7 +34,7 @@ def test_every_language_of_the_interface_is_at_the_head_of_a_page(root: str, cli
         (f"{root}{PATH}", locale) for root, locale in zip(ROOTS, LOCALES, strict=True)
     ]
     assert page.count('hreflang="sw"') == 2  # and among the alternates, nowhere else
-    (now,) = re.findall(r'<a [^>]*lang="(\w+)"[^>]* aria-current="true">[^<]*</a></li>\n', head[: head.index("<nav")])
+    (now,) = re.findall(r'<a [^>]*lang="(\w+)"[^>]* aria-current="true">[^<]*</a></li>\n', head[head.index("</nav>") :])
     assert now == (root.strip("/") or DEFAULT)
 
 
@@ -77,6 +77,32 @@ def test_the_open_switch_fits_the_window(root: str, scheme: Scheme, width: int, 
         seen.page.wait_for_url(f"**/fr{PATH}")
         assert seen.page.locator("html").get_attribute("lang") == "fr"
         visitor.close()
+
+
+@pytest.mark.parametrize("root", ["", "/ar"])
+def test_the_switch_is_at_the_end_of_the_head_and_beside_the_name_where_there_is_little_room(
+    root: str, browser: Browser, board: Path
+) -> None:
+    with browsing.serving(create_app(board)) as address:
+        for width, rows in ((320, "name, switch | menu"), (1280, "name, menu, switch")):
+            visitor = browsing.context(browser, width)
+            seen = Watched(visitor.new_page(), address)
+            seen.go(f"{root}{PATH}")
+            boxes = {}
+            for name, place in (("name", ".brand"), ("menu", "nav"), ("switch", ".tongues summary")):
+                box = seen.page.locator(f"header {place}").bounding_box()
+                assert box is not None
+                boxes[name] = box
+            lines: list[list[str]] = []
+            for name in sorted(boxes, key=lambda one: boxes[one]["y"] + boxes[one]["height"] / 2):
+                middle = boxes[name]["y"] + boxes[name]["height"] / 2
+                if lines and boxes[lines[-1][0]]["y"] + boxes[lines[-1][0]]["height"] > middle:
+                    lines[-1].append(name)
+                else:
+                    lines.append([name])
+            read = [", ".join(sorted(line, key=lambda one: boxes[one]["x"], reverse=root == "/ar")) for line in lines]
+            assert " | ".join(read) == rows
+            visitor.close()
 
 
 @pytest.mark.parametrize("root", ["", "/ar"])

@@ -96,6 +96,16 @@ def test_what_a_spreadsheet_would_run_is_quoted_and_numbers_are_not() -> None:
     assert pq.read_table(io.BytesIO(twins.to_parquet(rows))).to_pydict() == twins.Table(rows).columns()
 
 
+def test_a_column_of_parquet_has_its_type_whatever_the_rows_happen_to_hold() -> None:
+    """Or the tables of two languages could not be put together."""
+    full = [Outer("a", Inner(0.5, True, {}), ("x",), 3)]
+    bare = [Outer("a", Inner(None, False, {}), ("x",), 3)]
+    whole = [Outer("a", Inner(1, True, {}), ("x",), 3)]
+    schemas = [pq.read_schema(io.BytesIO(twins.to_parquet(rows))) for rows in (full, bare, whole)]
+    assert str(schemas[0].field("inner.number").type) == "double"
+    assert schemas[0].equals(schemas[1]) and schemas[0].equals(schemas[2])
+
+
 def test_a_record_with_what_json_cannot_say_is_refused() -> None:
     with pytest.raises(ValueError, match="JSON"):
         twins.to_json(Inner(float("nan"), True, {}))
