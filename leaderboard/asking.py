@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import TypeVar
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
+from flask import request
 from flask_babel import gettext as _
 from werkzeug.datastructures import MultiDict
 
-from leaderboard.problems import Wrong
+from leaderboard.problems import Link, Wrong
 
 Row = TypeVar("Row")
 
 LONGEST_QUERY, MOST_VALUES, LONGEST_VALUE = 2048, 50, 200
 """Characters of a query, values in it, and characters of one of them."""
+MOST_TOLD, MOST_NEAR = 12, 3
+"""Known values that a message names, and those near a wrong one to which it leads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,12 +108,30 @@ class Asked:
         kept = [pair for pair in self.values if pair != (name, value) and pair[0] != "page"]
         return f"?{urlencode(kept, errors='replace')}" if kept else ""
 
-    @staticmethod
-    def _wrong(name: str, value: str, among: Collection[str]) -> Wrong:
-        known = ", ".join(sorted(among)[:12])
+    def _wrong(self, name: str, value: str, among: Collection[str]) -> Wrong:
+        """What to say of an unknown value, with the same address but for a known one that looks like it."""
+        told = list(among if isinstance(among, Sequence) else sorted(among))[:MOST_TOLD]
+        known = ", ".join([*told, "…"] if len(told) < len(among) else told)
         return Wrong(
-            _("%(value)s is no %(name)s that this page knows; it knows %(known)s.", value=value, name=name, known=known)
+            _(
+                "%(value)s is no %(name)s that this page knows; it knows %(known)s.",
+                value=value,
+                name=name,
+                known=known,
+            ),
+            [Link(f"{quote(request.path)}{self._instead(name, value, near)}", near) for near in _near(value, among)],
         )
+
+    def _instead(self, name: str, value: str, other: str) -> str:
+        """The parameters with one value of one of them replaced, from the first page on."""
+        kept = [other if each == value else each for each in self.all(name)]
+        return self.query(**{"page": None, name: list(dict.fromkeys(kept))})
+
+
+def _near(value: str, among: Collection[str]) -> list[str]:
+    """The known values that look like another, the likest first."""
+    folded = {each.casefold(): each for each in sorted(among)}
+    return [folded[each] for each in difflib.get_close_matches(value.casefold()[:80], folded, MOST_NEAR, cutoff=0.5)]
 
 
 def asked(arguments: MultiDict[str, str], known: Collection[str], query: bytes, *, whole: bool = False) -> Asked:

@@ -16,6 +16,7 @@ from flask_babel import gettext as _
 
 import languages
 import tasks
+from bench.cards.facts import LEVELS
 from languages import Language
 from leaderboard import energy_queries, local_names, naming
 from leaderboard.asking import Asked
@@ -34,6 +35,9 @@ NAMES = (*TASK, "language", *LANGUAGE, *MODEL)
 """The parameters of an address that narrow the board down."""
 
 UNKNOWN, NONE = "unknown", "none"
+EVERYTHING = "full"
+"""The suite of all tasks. It leaves nothing out, so that it is not offered."""
+
 SIZES = (
     ("under-1b", 1e9),
     ("1b-to-4b", 4e9),
@@ -43,6 +47,8 @@ SIZES = (
     ("over-100b", float("inf")),
 )
 """Buckets of sizes, each with the number of parameters that lies just above it."""
+OPENNESS = {True: "open", False: "closed", None: UNKNOWN}
+MEASURED = {True: "measured", False: "not_measured"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,11 +128,11 @@ def _traits(folder: Path, name: str) -> Mapping[int, Traits]:
             made[number] = Traits(
                 model=named,
                 licence=facts.licence or UNKNOWN,
-                open={True: "open", False: "closed", None: UNKNOWN}[facts.open_weights],
+                open=OPENNESS[facts.open_weights],
                 size=NONE if named.baseline else size_of(facts.parameters),
                 level=facts.level or UNKNOWN,
                 badge=min(badges, key=ladder.index, default="self_reported"),
-                energy="measured" if number in measured else "not_measured",
+                energy=MEASURED[number in measured],
                 parameters=facts.parameters,
             )
     return made
@@ -152,7 +158,7 @@ def _suites() -> Mapping[str, Mapping[str, frozenset[str]]]:
             for task in suite.of(tasks.all_tasks().values())
         }
         for name, suite in tasks.suites().items()
-        if name != "full"
+        if name != EVERYTHING
     }
 
 
@@ -183,19 +189,44 @@ def _trait(code: str, facet: str) -> str:
 
 def _of_task(task: TaskFacts, facet: str) -> tuple[str, ...]:
     if facet == "suite":
-        return suites_of(task)
+        return (*suites_of(task), EVERYTHING)
     return ((task.vertical or NONE) if facet == "vertical" else task.name,)
 
 
+@functools.cache
+def known(facet: str) -> frozenset[str]:
+    """The values of a facet that this program knows, whatever is on a board; of a licence only that nobody states it.
+
+    An address with one of them is right on every board, and finds nothing where nothing has it.
+    """
+    if facet in LANGUAGE:
+        return frozenset({_trait(code, facet) for code in _registry()} | {UNKNOWN})
+    every = tasks.all_tasks().values()
+    return {
+        "suite": frozenset({*tasks.suites(), *(name for task in every for name in task.suites)}),
+        "vertical": frozenset({task.vertical or NONE for task in every}),
+        "task": frozenset(task.name for task in every),
+        "licence": frozenset({UNKNOWN}),
+        "open": frozenset(OPENNESS.values()),
+        "size": frozenset({*(name for name, _above in SIZES), UNKNOWN}),
+        "level": frozenset({*LEVELS, UNKNOWN}),
+        "badge": frozenset(BADGES),
+        "energy": frozenset(MEASURED.values()),
+    }[facet]
+
+
 def narrow(board: Board, asked: Asked) -> Narrowed:
-    """The part of the board that the address asks for. Raises `Wrong` for a value that nothing on the board has."""
+    """The part of the board that the address asks for.
+
+    Raises `Wrong` for a value that neither this program knows nor anything on the board has.
+    """
     latest = newest(board_tasks(board))
     every = tuple(task for task in board_tasks(board) if latest[task.name] == task.version)
-    known = {
+    there = {
         **{facet: {value for task in every for value in _of_task(task, facet)} for facet in TASK},
         **{facet: {_trait(code, facet) for task in every for code in task.languages} for facet in LANGUAGE},
     }
-    picked = {facet: asked.choices(facet, values) for facet, values in known.items()}
+    picked = {facet: asked.choices(facet, known(facet) | values) for facet, values in there.items()}
     shown = [task for task in every if _passes(task, picked)]
     declared = {code for task in shown for code in _declared(task, picked["suite"])}
     named = _named(asked)
@@ -231,7 +262,7 @@ def _passes(task: TaskFacts, picked: Mapping[str, Collection[str]], but: str = "
 
 def _declared(task: TaskFacts, suites: Iterable[str]) -> Collection[str]:
     """The languages of a task, those of the suites alone where some are chosen."""
-    found = [_suites().get(suite, {}).get(task.name) for suite in suites if suite in suites_of(task)]
+    found = [_suites().get(suite, {}).get(task.name) for suite in suites if suite in _of_task(task, "suite")]
     if not found or None in found:
         return task.languages
     return set(task.languages) & frozenset().union(*(own for own in found if own is not None))
@@ -259,6 +290,8 @@ def _speaks(code: str, picked: Mapping[str, Collection[str]], named: Collection[
 def _task_facet(every: Iterable[TaskFacts], facet: str, picked: Mapping[str, Collection[str]]) -> Facet:
     passing = {task.name: task for task in every if _passes(task, picked, facet)}
     counted = Counter(value for task in passing.values() for value in _of_task(task, facet))
+    if EVERYTHING not in picked[facet]:
+        del counted[EVERYTHING]
     return facet_of(facet, counted, picked[facet])
 
 
@@ -302,9 +335,10 @@ class Shown:
 
 
 def choose_models(board: Board, asked: Asked, among: Collection[int]) -> Shown:
-    """The models of `among` that the address asks for; baselines always. Raises `Wrong`."""
+    """The models of `among` that the address asks for; baselines always. Raises `Wrong` as `narrow` does."""
     every = traits(board)
-    picked = {facet: asked.choices(facet, {getattr(one, facet) for one in every.values()}) for facet in MODEL}
+    models = [one for one in every.values() if not one.model.baseline]
+    picked = {facet: asked.choices(facet, known(facet) | {getattr(one, facet) for one in models}) for facet in MODEL}
     own = {number: every[number] for number in among if not every[number].model.baseline}
 
     def passes(one: Traits, but: str = "") -> bool:
