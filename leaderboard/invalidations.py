@@ -67,7 +67,7 @@ def add(
     Raises `UsageError` where neither a snapshot nor this program knows the task or a version.
     """
     if not board.is_dir():
-        raise UsageError(f"no board in {board}; publish a run first")
+        raise snapshot.no_board(board)
     told = line(reason, LONGEST_REASON).strip()
     if not told:
         raise UsageError("readers have to learn why; say it in one line")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from logging import LogRecord
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication
+from gunicorn.arbiter import Arbiter
 from gunicorn.glogging import Logger
 from gunicorn.http.errors import NoMoreData, ParseException
 from werkzeug.exceptions import ClientDisconnected
@@ -114,12 +115,20 @@ class Server(BaseApplication):  # type: ignore[misc]
         return app
 
 
-def serve(board: Path, host: str, port: int, workers: int) -> None:
-    """Serves a board until a signal ends it. Raises `UsageError` where there is none; exits as gunicorn does."""
+def serve(board: Path, host: str, port: int, workers: int, ready: Callable[[str, int], None]) -> None:
+    """Serves a board until a signal ends it. Raises `UsageError` where there is none; exits as gunicorn does.
+
+    `ready` is told once the address and the port on which it listens: those of port 0 are chosen by the system.
+    """
     if ARENAS not in os.environ:
         # glibc gives each thread a heap of its own, and memory that one large page took stays in all of them. It reads
         # this when a process begins, so the process begins anew.
         os.environ[ARENAS] = "2"
         os.execv(sys.executable, [sys.executable, "-m", "bench", *sys.argv[1:]])  # noqa: S606 - this program itself
     address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    Server(board, {"bind": address, "workers": workers}).run()
+
+    def listening(arbiter: Arbiter) -> None:
+        name, bound = arbiter.LISTENERS[0].sock.getsockname()[:2]
+        ready(name, bound)
+
+    Server(board, {"bind": address, "workers": workers, "when_ready": listening}).run()

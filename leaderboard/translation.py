@@ -6,6 +6,7 @@ import functools
 import io
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from babel import Locale
 from babel.messages.mofile import write_mo
@@ -14,7 +15,7 @@ from babel.support import NullTranslations, Translations
 from flask import Flask, has_request_context
 from flask_babel import Babel, Domain
 
-from leaderboard import prefixes
+from leaderboard import numerals, prefixes
 from leaderboard.prefixes import DEFAULT, LOCALES
 
 FOLDER = Path(__file__).parent / "translations"
@@ -30,6 +31,22 @@ class Tongue:
     href: str
 
 
+class _Catalogue(Translations):
+    """A catalogue that writes per cents as its language does; without a file it says everything as it is written."""
+
+    def __init__(self, locale: str, file: IO[bytes] | None = None) -> None:
+        super().__init__(file)
+        self._locale = locale
+
+    def ugettext(self, message: str) -> str:
+        """The translation of a message."""
+        return numerals.percents(super().ugettext(message), self._locale)
+
+    def ungettext(self, msgid1: str, msgid2: str, n: int) -> str:
+        """The translation of a message in the form for that number."""
+        return numerals.percents(super().ungettext(msgid1, msgid2, n), self._locale)
+
+
 class _Catalogues(Domain):  # type: ignore[misc]
     """The catalogues, read from their sources."""
 
@@ -42,13 +59,13 @@ class _Catalogues(Domain):  # type: ignore[misc]
 def catalogue(locale: str) -> NullTranslations:
     """The translations into one language; those into the default say everything as it is written."""
     if locale == DEFAULT:
-        return NullTranslations()
+        return _Catalogue(locale)
     compiled = io.BytesIO()
     with (FOLDER / f"{locale}.po").open("rb") as source:
         # Fuzzy ones are guesses of a tool and stay out, so that such a text is shown in English.
         write_mo(compiled, read_po(source, locale=locale))
     compiled.seek(0)
-    return Translations(compiled)
+    return _Catalogue(locale, compiled)
 
 
 def load() -> None:

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from bench.cli import board_site
+from bench.cli.board_site import board_option, json_option
+from bench.cli.counting import counted
 from bench.records import BenchError
 
 if TYPE_CHECKING:
@@ -27,10 +29,6 @@ SHOWN = 10
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-board_option = click.option(
-    "--board", type=click.Path(path_type=Path), default=Path("board"), show_default=True, help="Folder of the board."
-)
-json_option = click.option("--json", "as_json", is_flag=True, help="Print what was found or done as JSON.")
 by_option = click.option(
     "--by", metavar="NAME", default="moderator", show_default=True, help="Who decides; the log is public."
 )
@@ -216,9 +214,11 @@ def rerun(id: str, run: Path, board: Path, as_json: bool, by: str) -> int:
     elif found.differing:
         rows = [(each.task, each.language, each.metric, each.why) for each in found.differing[:50]]
         _table(("task", "language", "metric", "difference"), rows, "")
-        click.echo(f"\n{len(found.differing):,} of {found.compared:,} cells differ; the badge stays")
+        differ = "differs" if len(found.differing) == 1 else "differ"
+        click.echo(f"\n{len(found.differing):,} of {counted(found.compared, 'cell')} {differ}; the badge stays")
     else:
-        click.echo(f"all {found.compared:,} cells agree; the badge is re_run now")
+        agree = "the only cell agrees" if found.compared == 1 else f"all {counted(found.compared, 'cell')} agree"
+        click.echo(f"{agree}; the badge is re_run now")
     return int(bool(found.differing))
 
 
@@ -294,7 +294,7 @@ def work(data: Path | None, board: Path, as_json: bool) -> None:
     from leaderboard.desk.intake import work as check
 
     count = check(board, data)
-    _said({"checked": count}, f"{count:,} submission{'s' * (count != 1)} checked", as_json=as_json)
+    _said({"checked": count}, f"{counted(count, 'submission')} checked", as_json=as_json)
 
 
 def _print_outlook(outlook: Outlook) -> None:

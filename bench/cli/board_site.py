@@ -12,14 +12,30 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bench.cli.counting import counted
 from bench.cli.tables import print_table
 from bench.records import UsageError
 
 if TYPE_CHECKING:
     from leaderboard.history import Entry
 
+
+def _published(_context: click.Context, _option: click.Parameter, board: Path) -> Path:
+    """Raises `UsageError` where nothing was ever published: any other folder would get a desk and a list of its own."""
+    from leaderboard import snapshot
+
+    if not (board / snapshot.CURRENT).is_file():  # a damaged one is mended with what `history` and `log` tell
+        raise snapshot.no_board(board)
+    return board
+
+
 board_option = click.option(
-    "--board", type=click.Path(path_type=Path), default=Path("board"), show_default=True, help="Folder of the board."
+    "--board",
+    type=click.Path(path_type=Path),
+    default=Path("board"),
+    show_default=True,
+    callback=_published,
+    help="Folder of the board.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print what was found or done as JSON.")
 locale_option = click.option(
@@ -30,14 +46,6 @@ locale_option = click.option(
 def _print(told: object) -> None:
     json.dump(told, sys.stdout, ensure_ascii=False)
     sys.stdout.write("\n")
-
-
-def _known(board: Path) -> None:
-    """Raises `UsageError` where nothing was ever published."""
-    from leaderboard.snapshot import CURRENT
-
-    if not (board / CURRENT).is_file():
-        raise UsageError(f"no board in {board}; publish a run first: python -m bench publish RUN --board {board}")
 
 
 def _locales(given: tuple[str, ...]) -> tuple[str, ...]:
@@ -58,7 +66,6 @@ def history(board: Path, as_json: bool) -> None:
     """Lists every snapshot that was current, the newest first."""
     from leaderboard import history as kept
 
-    _known(board)
     entries = kept.read(board)[::-1]
     if as_json:
         _print([asdict(entry) for entry in entries])
@@ -91,7 +98,6 @@ def diff(old: str, new: str, board: Path, as_json: bool) -> None:
     from leaderboard import history as kept
     from leaderboard import snapshot
 
-    _known(board)
     with contextlib.ExitStack() as opened:
         sides = []
         for name in (old, new):
@@ -116,21 +122,22 @@ def warm(board: Path, locales: tuple[str, ...], as_json: bool) -> None:
     from leaderboard import walking
     from leaderboard.app import create_app
 
-    written = walking.warm(walking.site_of(create_app(board)), _locales(locales), watch)
+    written = walking.warm(walking.site_of(create_app(board, checks=False)), _locales(locales), watch)
     if as_json:
         _print({"pages": written})
     else:
-        click.echo(f"{written:,} page{'s' * (written != 1)} made beforehand")
+        click.echo(f"{counted(written, 'page')} made beforehand")
 
 
 @click.command()
 @click.option("--output", type=click.Path(path_type=Path), required=True, help="A new folder.")
 @click.option("--root", default="", help="Where the files will lie on their server, such as /board; default: its top.")
 @click.option("--live", default="", help="Address of the board that answers filters and submissions.")
+@click.option("--snapshot", "name", default="", help="An older snapshot; default: the current one.")
 @board_option
 @locale_option
 @json_option
-def freeze(output: Path, root: str, live: str, board: Path, locales: tuple[str, ...], as_json: bool) -> None:
+def freeze(output: Path, root: str, live: str, name: str, board: Path, locales: tuple[str, ...], as_json: bool) -> None:
     """Writes the whole site as files, with the data of every page, for any plain file server or CDN."""
     from bench.cli.progress import watch
     from bench.services.secrets import plain_url
@@ -138,13 +145,14 @@ def freeze(output: Path, root: str, live: str, board: Path, locales: tuple[str, 
     from leaderboard.app import create_app
 
     live = plain_url(live, "--live") if live else ""
-    site = walking.site_of(create_app(board))
-    made = freezing.freeze(site, output, locales=_locales(locales), root=root, live=live, watch=watch)
+    site = walking.site_of(create_app(board, checks=False))
+    made = freezing.freeze(site, output, locales=_locales(locales), root=root, live=live, watch=watch, name=name)
     if as_json:
         _print(asdict(made))
         return
-    click.echo(f"{made.pages:,} pages, {made.files:,} files, {made.bytes / 1e6:,.1f} MB in {output}")
+    click.echo(f"{counted(made.pages, 'page')}, {counted(made.files, 'file')}, {made.bytes / 1e6:,.1f} MB in {output}")
     if made.lost:
         some = ", ".join(made.lost[:3])
-        click.echo(f"not among the files, and no links: {len(made.lost):,} addresses, such as {some}")
+        lost = counted(len(made.lost), "address", "addresses")
+        click.echo(f"not among the files, and no links: {lost}, such as {some}")
     click.echo(f"`python -m http.server --directory {output}` shows it")

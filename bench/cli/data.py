@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from bench.cli.choosing import use_mirror
+from bench.cli.counting import counted
 from bench.records import BenchError, UsageError
 
 data_option = click.option("--data", "folder", metavar="DIR", help="Local mirror of the datasets; also BENCH_DATA.")
@@ -63,7 +64,7 @@ def lock(names: tuple[str, ...], codes: tuple[str, ...], folder: str | None, out
         raise UsageError("none of the chosen tasks reads files that lie here: there is nothing to lock")
     locked.write({**known, **datasets}, target)
     for name, dataset in sorted(datasets.items()):
-        click.echo(f"{name}: {len(dataset['files'])} files")
+        click.echo(f"{name}: {counted(len(dataset['files']), 'file')}")
     if absent:
         click.echo(f"not here, or not to be locked: {', '.join(sorted(absent))}", err=True)
 
@@ -113,9 +114,9 @@ def _verdict(right: int, unlocked: int, wrong: list[str]) -> None:
     """Says how many files are right, and each that is wrong. Raises `BenchError` where any is."""
     for message in wrong:
         click.echo(message)
-    click.echo(f"{right} files as locked, {unlocked} not in the lock, {len(wrong)} wrong")
+    click.echo(f"{counted(right, 'file')} as locked, {unlocked} not in the lock, {len(wrong)} wrong")
     if wrong:
-        raise BenchError(f"{len(wrong)} data files are missing or not what data.lock pins")
+        raise BenchError(f"{counted(len(wrong), 'data file')} missing or not what data.lock pins")
 
 
 @data.command()
@@ -171,14 +172,16 @@ def bundle(
         shutil.rmtree(part, ignore_errors=True)
     copied = sum(len(dataset["files"]) for dataset in locked.values())
     datasets = len(locked.keys() - {DECLARED})
-    click.echo(f"{output}: {datasets} datasets, {copied} files, {count:,} prompts" + _and(files, own))
+    held = f"{counted(datasets, 'dataset')}, {counted(copied, 'file')}, {counted(count, 'prompt')}"
+    click.echo(f"{output}: {held}" + _and(files, own))
     restricted = sorted({task.source.dataset for task, _ in pairs if task.access != "open"})
     if restricted:
         click.echo(f"not to be passed on freely: {', '.join(restricted)}", err=True)
 
 
 def _and(files: list[str], own: list[Path]) -> str:
-    return (f", {len(files)} tokenizer files" if files else "") + (f", {len(own)} declarations" if own else "")
+    more = (files, "tokenizer file"), (own, "declaration")
+    return "".join(f", {counted(len(some), noun)}" for some, noun in more if some)
 
 
 def _write_prompts(pairs: list[tuple[Any, Any]], limit: int | None, path: Path) -> int:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bench.cli.counting import counted
 from bench.cli.doctor_backends import Finding, backends, endpoint
 
 if TYPE_CHECKING:
@@ -122,7 +123,8 @@ def _data() -> Finding:
         return Finding(
             "data", True, "downloaded when a task asks", f"--data DIR or {store.ENVIRONMENT} for a local mirror"
         )
-    return Finding("data", True, f"local mirror with {sum(entry.is_dir() for entry in folder.iterdir())} datasets")
+    datasets = sum(entry.is_dir() for entry in folder.iterdir())
+    return Finding("data", True, f"local mirror with {counted(datasets, 'dataset')}")
 
 
 def _writable() -> Finding:

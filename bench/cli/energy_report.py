@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bench.cli.counting import counted
 from bench.runfile import RunFile, reading
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ def _print_setup(setup: Setup, *, latest: bool) -> None:
     _say(f"Scope {setup.scope}: {SCOPES[setup.scope]}. Method {setup.method}: {METHODS[setup.method]}.")
     joules = "joules not known of all" if setup.joules is None else f"{digits(setup.joules)} J"
     _say(
-        f"{_count(setup.windows, 'window')}, {setup.valid:,} of them valid,"
+        f"{counted(setup.windows, 'window')}, {setup.valid:,} of them valid,"
         f" {setup.seconds / 60:,.1f} minutes, {joules}. "
         + (
             "Power at rest was not measured."
@@ -246,7 +247,7 @@ def _print_costs(found: Explanation) -> None:
         if costs.error is None
         else f"{costs.error:.1%} off on held-out isolated windows (limit {LARGEST_ERROR:.0%})"
     )
-    _say(f"Mixed windows are attributed by a fit on {_count(costs.windows, 'window')}: {told}; {checked}.")
+    _say(f"Mixed windows are attributed by a fit on {counted(costs.windows, 'window')}: {told}; {checked}.")
     click.echo()
 
 
@@ -368,10 +369,6 @@ def _print_wide(columns: Mapping[str, bool], rows: Sequence[Sequence[str]], titl
             click.echo()
         kept = {names[index]: columns[names[index]] for index in part}
         print_table(kept, [[row[index] for index in part] for row in rows], "" if number else title)
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'s' * (number != 1)}"
 
 
 def digits(value: float | None) -> str:

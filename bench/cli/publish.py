@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bench.cli.counting import counted
 from bench.cli.declarations import add_declarations, declarations
 from bench.records import BenchError, UsageError
 
@@ -112,7 +113,7 @@ def _what_became(model: PublishedModel) -> str:
     """What a publish did to a model; neither results nor a better badge that it no longer has go in silence."""
     if not model.replaced:
         return "new"
-    dropped = f"{model.dropped:,} result{'s' * (model.dropped != 1)} dropped" if model.dropped else ""
+    dropped = f"{counted(model.dropped, 'result')} dropped" if model.dropped else ""
     outranked = f"was {model.outranked}" if model.outranked else ""
     return ", ".join(filter(None, ["replaced", dropped, outranked]))
 
@@ -144,9 +145,8 @@ def _report(info: Info, board: Path) -> None:
         more = f" and {len(places) - 3:,} more" if len(places) > 3 else ""
         click.echo(f"withheld: {model} {task}, too many errors: {', '.join(list(places)[:3])}{more}")
     done = "is current" if info.changed else "was current already"
-    models = f"{info.models:,} model{'s' * (info.models != 1)}"
-    results = f"{info.results:,} result{'s' * (info.results != 1)}"
-    click.echo(f"\nsnapshot {info.snapshot} {done}: {models}, {results}, {info.path}")
+    held = f"{counted(info.models, 'model')}, {counted(info.results, 'result')}"
+    click.echo(f"\nsnapshot {info.snapshot} {done}: {held}, {info.path}")
     click.echo(f"`python -m bench serve --board {board}` shows it")
 
 
@@ -169,7 +169,7 @@ def serve(board: Path, port: int, host: str, workers: int) -> None:
         from leaderboard import serving
 
         _listen(host, port).close()  # says in one line what gunicorn would say in twenty
-        serving.serve(board, host, port, workers)
+        serving.serve(board, host, port, workers, _say_where)
         return
     from werkzeug.serving import make_server
 
@@ -180,11 +180,15 @@ def serve(board: Path, port: int, host: str, workers: int) -> None:
         logging.getLogger("werkzeug").setLevel(logging.ERROR)  # not a line a request
         address, bound = listening.getsockname()[:2]
         server = make_server(host, bound, app, threaded=True, fd=listening.fileno())
-        click.echo(f"the board is at http://{f'[{address}]' if ':' in address else address}:{bound}/ (Ctrl-C ends)")
+        _say_where(address, bound)
         try:
             server.serve_forever()
         finally:
             server.server_close()
+
+
+def _say_where(address: str, port: int) -> None:
+    click.echo(f"the board is at http://{f'[{address}]' if ':' in address else address}:{port}/ (Ctrl-C ends)")
 
 
 def _listen(host: str, port: int) -> socket.socket:

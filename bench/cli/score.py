@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from bench.cli.counting import counted
 from bench.cli.score_metrics import NAMES, OPTIONS, metric
 from bench.records import UsageError
 
@@ -164,7 +165,8 @@ def read_parallel(
     for system, segments in zip(systems, written, strict=True):
         for path, stream in zip(streams, references, strict=True):
             if len(stream) != len(segments):
-                raise UsageError(f"{system} has {len(segments)} lines, {path} has {len(stream)}; they must be parallel")
+                lines = counted(len(segments), "line")
+                raise UsageError(f"{system} has {lines}, {path} has {len(stream):,}; they must be parallel")
     if not written[0]:
         raise UsageError(f"{systems[0]} is empty: nothing to score")
     return written, references

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bench.cli.counting import counted
 from bench.cli.declarations import add_declarations, declarations
 from bench.prompting import rotation
 from bench.records import Cell, UsageError
@@ -124,4 +125,4 @@ def rescore(run: Path, data: str | None, files: tuple[str, ...]) -> None:
     add_declarations(files)
     with RunFile.open(run, None) as opened:
         count = session.rescore(opened, watch=watch)
-    click.echo(f"{run}: {count:,} cell{'s' * (count != 1)} scored anew")
+    click.echo(f"{run}: {counted(count, 'cell')} scored anew")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import json
+import os
 import re
 import shutil
 import sqlite3
@@ -20,7 +21,7 @@ from urllib.parse import urljoin, urlsplit
 import requests
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
-from urllib3.exceptions import HTTPError, MaxRetryError, ResponseError
+from urllib3.exceptions import HTTPError, MaxRetryError, NameResolutionError, NewConnectionError, ResponseError
 from urllib3.response import BaseHTTPResponse
 from urllib3.util.retry import Retry
 
@@ -153,8 +154,7 @@ class Client:
         except requests.Timeout as error:
             raise BenchError(f"{self._url} does not answer; try again later") from error
         except (requests.RequestException, HTTPError) as error:
-            why = self._shown(error)
-            raise BenchError(f"the connection to {self._url} failed or broke off ({why}); try again later") from error
+            raise BenchError(self._unreached(error)) from error
         found = _object(content)
         if response.is_redirect or 300 <= response.status_code < 400:
             there = plain(urljoin(self._url, response.headers.get("Location", "")))[:200]
@@ -164,6 +164,17 @@ class Client:
         if response.status_code >= 400:
             raise BenchError(self._refusal(response, found))
         return self._sent(found)
+
+    def _unreached(self, error: Exception) -> str:
+        """Why there is no whole answer; the error's own words would be urllib3's, of pools and objects in memory."""
+        causes = list(_causes(error))
+        if any(isinstance(cause, NameResolutionError) for cause in causes):
+            return f"no machine is known as {urlsplit(self._url).hostname}; look at --to, and at the network"
+        numbers = [cause.errno for cause in causes if isinstance(cause, OSError) and cause.errno]
+        if any(isinstance(cause, NewConnectionError) for cause in causes):
+            why = f": {os.strerror(numbers[-1])}" if numbers else ""
+            return f"nobody answers at {self._url}{why}; look at --to, or try again later"
+        return f"the connection to {self._url} broke off; try again later"
 
     def _refusal(self, response: requests.Response, found: dict[str, Any]) -> str:
         meaning = ANSWERS.get(response.status_code, f"the board failed with status {response.status_code}")
@@ -237,6 +248,17 @@ def submit(
             names = Sent.__slots__
             say(json.dumps([{name: getattr(one, name) for name in names} for one in done], ensure_ascii=False))
     return fine
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """An error, what it wraps, and what led to it, the outermost first."""
+    found: BaseException | None = error
+    seen: set[int] = set()
+    while found is not None and id(found) not in seen:
+        yield found
+        seen.add(id(found))
+        wrapped = getattr(found, "reason", None) or next(iter(found.args), None)
+        found = wrapped if isinstance(wrapped, BaseException) else found.__cause__ or found.__context__
 
 
 def _line(path: Path, sent: Sent) -> str:

@@ -15,6 +15,7 @@ from tabulate import tabulate
 from wcwidth import wcswidth
 
 import languages
+from bench.cli.counting import counted
 from bench.records import Cell
 
 if TYPE_CHECKING:
@@ -150,8 +151,8 @@ def print_overview(cells: Sequence[Cell], paths: Sequence[Path]) -> None:
     print_table(dict.fromkeys(text, False) | dict.fromkeys(numbers, True), rows)
     covered = {cell.language for cell in cells if cell.value is not None}
     answers = sum(_answers(cell) for cell in cells if cell.headline)
-    counted = (_count(len(covered), "language"), _count(answers, "scored answer"), _count(len(paths), "run file"))
-    click.echo(f"\n{', '.join(counted)}:")
+    sizes = (counted(len(covered), "language"), counted(answers, "scored answer"), counted(len(paths), "run file"))
+    click.echo(f"\n{', '.join(sizes)}:")
     for path in paths:
         click.echo(f"  {path}")
     print_costs(cells)
@@ -208,10 +209,6 @@ def labelled(task: str, way: Iterable[str]) -> str:
     return f"{task} ({said})" if said else task
 
 
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'s' * (number != 1)}"
-
-
 def print_cells(cells: Sequence[Cell], by: str, title: str) -> None:
     """The cells of a run, one row a group and a column a task; of families and so on the mean over languages."""
     headline = [cell for cell in cells if cell.headline]
@@ -263,7 +260,7 @@ def print_aggregates(made: Sequence[Aggregate]) -> None:
     )
     unknown = {name for one in made for name in one.speakers_unknown}
     if unknown:
-        note(f"Not in the speaker-weighted mean, as their speakers are not known: {_count(len(unknown), 'language')}.")
+        note(f"Not in the speaker-weighted mean, as their speakers are not known: {counted(len(unknown), 'language')}.")
 
 
 def note(text: str) -> None:

@@ -1,57 +1,81 @@
-"""What the cells of an upload count and add up, held against its own answers and scores.
+"""The cells of an upload, held against those that its own answers and scores make.
 
-Where the board has no data to score answers anew, a cell's value still has to follow from its scores (`checks.py`).
-This is the rest of a cell: counts of answers, tokens, costs, and what it says of its task.
+Where the board has no data to score answers anew, the cells still have to follow from the scores. What made them
+(`bench.summary`) makes them again, from samples that have a name and a passage, and neither question nor gold.
 """
 
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import astuple, replace
-from typing import Any, get_args
+from collections.abc import Iterator, Sequence
+from dataclasses import fields
+from typing import get_args
 
-import numpy as np
-
-import kernels
 import tasks
-from bench.records import Cell, Finish, Outcome, Score, Status
+from bench import summary
+from bench.energy.cells import FIELDS as ENERGY
+from bench.records import Cell, Finish, Outcome, Response, Status
 from bench.runfile import RunFile
-from bench.runfile_records import Answer
-from bench.summary import NOT_ANSWERED
+from bench.runfile_records import Answer, Place
+from bench.scoring import Answered
 from leaderboard.checks import name_of
+from leaderboard.collect import key
+from leaderboard.desk.rescoring import declared
 from leaderboard.desk.structure import Refused
+from tasks import Sample
 
 WIDEST_SPREAD = 0.5
 """No standard deviation of shares is larger: half of them 0 and half of them 1."""
 STATUSES, FINISHES, OUTCOMES = get_args(Status), get_args(Finish), get_args(Outcome)
 """The words of a run for what became of an answer."""
-COUNTED = ("truncated", "unparsed", "empty", "refused", "unfinished", "unasked", "output_tokens", "reasoning_tokens")
+OF_GOLD = frozenset({"signature", "chance", "normalised", "position_bias"})
+"""What follows from references and options, which no run file keeps; `leaderboard.checks` looks at the first three."""
+OF_ENERGY = frozenset({*ENERGY, "energy_setup", "energy_windows", "energy_provenance"})
+"""What follows from windows and premiums; `bench.energy.cells` makes it anew."""
+COMPARED = tuple(each.name for each in fields(Cell) if each.name not in OF_GOLD | OF_ENERGY | {"reasons"})
+"""The fields of a cell that its answers and scores give."""
+_OPTIONS = ("",)  # how many there are decides about chance alone, which is not compared
 
 
 def check(run: RunFile) -> None:
-    """Raises `Refused` for the first cell that counts otherwise than its answers and scores do."""
-    cells: dict[tuple[object, ...], list[Cell]] = {}
+    """Raises `Refused` for the first cell that its answers and scores do not make."""
+    currency = run.manifest().get("price", {}).get("currency", "")
+    made = {key(cell): cell for place in run.places() for cell in _cells(run, place, currency)}
     for cell in run.cells():
-        cells.setdefault(_way(cell), []).append(cell)
-    for place in run.places():
-        found = cells.get(astuple(replace(place, id=0))[1:], [])
-        answers = run.answers(place)
-        _check_words(answers)
-        scores: dict[str, dict[str, Score]] = {}
-        for score in run.scores(place):
-            _known("outcome", score.outcome, OUTCOMES)
-            scores.setdefault(score.metric, {})[score.request] = score
-        for cell in found:
-            _check(cell, answers, scores.get(cell.metric, {}))
+        found = made.get(key(cell))
+        if found is None:
+            raise Refused("forged_scores", f"{name_of(cell)} has no answers; `python -m bench rescore FILE` mends it")
+        _compare(cell, found)
 
 
-def _check_words(answers: Iterable[Answer]) -> None:
-    for answer in answers:
-        if answer.response is not None:
-            _known("status", answer.response.status, STATUSES)
-            _known("finish", answer.response.finish, FINISHES)
+def _cells(run: RunFile, place: Place, currency: str) -> Iterator[Cell]:
+    """What the answers and scores of a place make. Raises `Refused` where no run writes such."""
+    task, variety = declared(place)
+    answers = run.answers(place)
+    if not answers:
+        return
+    repeats = {answer.repeat for answer in answers}
+    if repeats != set(range(len(repeats))):
+        raise Refused("picked_items", f"{task.name} {place.language} leaves out repeats; run again")
+    answered = [_answered(place, answer) for answer in answers]
+    for one in answered:
+        _known("status", one.response.status, STATUSES)
+        _known("finish", one.response.finish, FINISHES)
+    scores = run.scores(place)
+    for score in scores:
+        _known("outcome", score.outcome, OUTCOMES)
+    model = run.identity().model
+    group = summary.Group(model, task, variety, place.mode, place.prompt_language, place.shots, answered, currency)
+    yield from summary.cells(group, scores)
+
+
+def _answered(place: Place, answer: Answer) -> Answered:
+    """An answer to a sample of which only its name and its passage are known."""
+    task, language, variety, item = answer.sample.split("/", 3)
+    name, _, version = task.partition("@")
+    sample = Sample(name, version, language, variety, item, "", {}, _OPTIONS, cluster=answer.facts.cluster)
+    response = answer.response or Response(answer.request, "error", reason=summary.NOT_ANSWERED)
+    return Answered(sample, place.mode, response, answer.repeat, answer.cost)
 
 
 def _known(what: str, said: str, among: Sequence[str]) -> None:
@@ -60,78 +84,17 @@ def _known(what: str, said: str, among: Sequence[str]) -> None:
         raise Refused("wrong_structure", f"an answer has the {what} {said[:60]!r}, and a run writes {known}; run again")
 
 
-def _way(cell: Cell) -> tuple[object, ...]:
-    asked = f"{cell.task}@{cell.task_version}", cell.language, cell.variety
-    return (*asked, cell.mode, cell.prompt_language, cell.shots)
-
-
-def _check(cell: Cell, answers: Sequence[Answer], scores: Mapping[str, Score]) -> None:
-    task = tasks.get(cell.task)
-    right: dict[str, Any] = {"vertical": task.vertical, "area": task.area, **_counts(answers, scores)}
-    repeats = {answer.repeat for answer in answers} or {0}
-    if repeats != set(range(len(repeats))):
-        raise Refused("picked_items", f"{name_of(cell)} leaves out repeats; run again")
-    right["repeats"] = len(repeats)
-    right |= _costs(cell, answers, scores)
-    if task.kind != "rules":
-        right |= {"violations": None, "violation_bound": None}
-    if task.kind != "choice" or cell.mode == "loglikelihood" or not cell.headline:
-        right["position_bias"] = None
-    right["repeat_deviation"] = _deviation(cell, answers, scores, right["repeats"])
-    for name, made in right.items():
-        said = getattr(cell, name)
-        if not _same(said, made):
-            raise _forged(cell, name, said, "nothing" if made is None else made)
-    if cell.position_bias is not None and not 0 <= cell.position_bias <= WIDEST_SPREAD:
-        raise _forged(cell, "position_bias", cell.position_bias, f"0 to {WIDEST_SPREAD}")
-
-
-def _counts(answers: Iterable[Answer], scores: Mapping[str, Score]) -> dict[str, int | None]:
-    outcomes = Counter(score.outcome for score in scores.values())
-    responses = [answer.response for answer in answers]
-    counted = [said for said in responses if said is not None and said.request in scores]
-    numbers = (
-        sum(said.finish == "length" for said in counted),
-        *(outcomes[name] for name in ("unparsed", "empty", "refused", "truncated")),
-        sum(said is None or said.reason == NOT_ANSWERED for said in responses),
-        _total(said.output_tokens for said in counted),
-        _total(said.reasoning_tokens for said in counted),
-    )
-    return dict(zip(COUNTED, numbers, strict=True))
-
-
-def _deviation(cell: Cell, answers: Iterable[Answer], scores: Mapping[str, Score], repeats: int) -> float | None:
-    """The standard deviation (n - 1) of the values of single repeats; None unless all repeats have the same items."""
-    metric = kernels.metric(cell.metric)
-    rows: dict[int, list[tuple[int, ...]]] = {}
-    for answer in answers:
-        if answer.request in scores:
-            rows.setdefault(answer.repeat, []).append(scores[answer.request].statistics)
-    if repeats == 1 or len(rows) < repeats or len({len(found) for found in rows.values()}) > 1:
-        return None
-    sums = np.array([np.sum(found, axis=0, dtype=np.int64) for found in rows.values()])
-    values = metric.from_statistics(sums)
-    return float(np.std(np.minimum(values, metric.best) if metric.higher_is_better else values, ddof=1))
-
-
-def _total(counts: Iterable[int | None]) -> int | None:
-    """The sum; None where one is not known, or there are none."""
-    told = list(counts)
-    known = [count for count in told if count is not None]
-    return sum(known) if known and len(known) == len(told) else None
-
-
-def _costs(cell: Cell, answers: Iterable[Answer], scores: Mapping[str, Score]) -> dict[str, object]:
-    """The cost of the answers, where the cell says one; it may leave it out, for the price may have been unknown."""
-    if cell.cost is None:
-        return {"currency": "", "cost_per_correct": None}
-    told = [answer.cost for answer in answers if answer.response is not None and answer.response.status == "ok"]
-    known = [cost for cost in told if cost is not None]
-    if not known or len(known) < len(told):
-        return {"cost": None}
-    cost = math.fsum(known)
-    correct = sum(score.statistics[0] for score in scores.values()) if kernels.metric(cell.metric).binary else 0
-    return {"cost": cost, "cost_per_correct": cost / correct if correct else None}
+def _compare(cell: Cell, made: Cell) -> None:
+    for name in COMPARED:
+        said, right = getattr(cell, name), getattr(made, name)
+        if not _same(said, right):
+            raise _forged(cell, name, said, "nothing" if right is None else right)
+    bias, task = cell.position_bias, tasks.get(cell.task)
+    if bias is not None:
+        if task.kind != "choice" or cell.mode == "loglikelihood" or not cell.headline:
+            raise _forged(cell, "position_bias", bias, "nothing")
+        if not 0 <= bias <= WIDEST_SPREAD:
+            raise _forged(cell, "position_bias", bias, f"0 to {WIDEST_SPREAD}")
 
 
 def _same(said: object, made: object) -> bool:

@@ -46,11 +46,12 @@ _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 class Reception:
     """One board's desk as its visitors meet it. Raises `UsageError` for a setting that is none."""
 
-    def __init__(self, board: Path, logger: logging.Logger) -> None:
+    def __init__(self, board: Path, logger: logging.Logger, *, checks: bool = True) -> None:
         self.most = _bytes(os.environ.get(MOST_BYTES, ""))
         self._board = board
         self._logger = logger
-        self._checks = os.environ.get(CHECK, "1") != "0"
+        self._checks = checks and os.environ.get(CHECK, "1") != "0"
+        self._told = ""
         self._turns = threading.BoundedSemaphore(AT_ONCE)
 
     def resume(self) -> None:
@@ -61,7 +62,7 @@ class Reception:
             with Desk.open(self._board) as desk:
                 counts = desk.counts()
         except DeskError as error:
-            self._logger.warning("the desk cannot be read, so nothing is checked: %s", error)
+            self._tell(str(error))
         else:
             if counts["received"] or counts["checking"]:
                 _check(self._board)
@@ -71,6 +72,7 @@ class Reception:
         """The open desk. Raises `Refused` where it cannot be read or written."""
         try:
             with Desk.open(self._board) as desk:
+                self._told = ""
                 yield desk
         except (DeskError, UsageError, sqlite3.Error) as error:
             raise self.unwritable(error) from error
@@ -132,11 +134,19 @@ class Reception:
             raise self.unwritable(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
 
     def unwritable(self, error: Exception) -> Refused:
-        """What a visitor is told where the folder cannot be written; the log says more."""
-        self._logger.error("an upload could not be stored: %s", error)
+        """What a visitor is told where the desk cannot be read or its folder written; the log says more."""
+        known = isinstance(error, DeskError | UsageError)
+        why = isinstance(error, OSError) and error.strerror
+        self._tell(str(error) if known else f"the desk of {self._board} cannot take an upload: {why or error}")
         if (isinstance(error, OSError) and error.errno in _NO_ROOM) or "no room" in str(error):
             return Refused(507, _("The board has no room for more files now. Send it again tomorrow."), 86_400)
         return Refused(503, _("The board cannot take submissions at the moment. Try again in a minute."), 60)
+
+    def _tell(self, what: str) -> None:
+        """Logs what keeps the desk from its work, once until it works again and not for each visitor."""
+        if what != self._told:
+            self._logger.error("%s", what)
+        self._told = what
 
     def withdraw(self, number: str, secret: str) -> Submission:
         """Takes a submission back for whoever sent it. Raises `Refused`, and `Missing` as `case` does."""

@@ -68,7 +68,7 @@ def check_plan(run: RunFile) -> Plan:
     asker = Asker(identity.revision, identity.template, identity.decoding, int(room[1]) if room else 0)
     found, missing = set(), set()
     for place in run.places():
-        task, variety = _declared(place)
+        task, variety = declared(place)
         answers = run.answers(place)
         _check_names(place, answers)
         if not answers:
@@ -81,7 +81,8 @@ def check_plan(run: RunFile) -> Plan:
     return Plan(frozenset(found), tuple(sorted(missing)))
 
 
-def _declared(place: Place) -> tuple[Task, Variety]:
+def declared(place: Place) -> tuple[Task, Variety]:
+    """The task and the variety that a place is about. Raises `Refused` where nobody could be asked such."""
     name, _, version = place.task.partition("@")
     try:
         task = tasks.get(name)
@@ -267,8 +268,12 @@ def _between(name: CellKey, said: Cell | None, made: Cell | None) -> Iterator[st
 
 
 def _comparable(cell: Cell) -> dict[str, Any]:
-    """A cell's fields; without the word for its rank, which the board finds itself."""
-    return {**asdict(cell), "reasons": {name: why for name, why in cell.reasons.items() if name != "rank"}}
+    """A cell's fields; without the words for its rank, which the board finds itself, and for costs that it lacks.
+
+    A price that a later invocation brings, which asks nothing new, makes another word of why there are none.
+    """
+    told = {name: why for name, why in cell.reasons.items() if name not in ("rank", "cost", "cost_per_correct")}
+    return {**asdict(cell), "reasons": told}
 
 
 def _same(one: Any, other: Any) -> bool:

@@ -128,10 +128,11 @@ def mark_rerun(board: Path, id: str, rerun: Path, moderator: str) -> Rerun:
         differing = _differing(_cells(ours), _cells(theirs))
         compared = len(_cells(ours).keys() | _cells(theirs).keys())
         if differing:
-            detail = f"a re-run differs in {len(differing):,} of {compared:,} cells; {_told(differing[0])}"
+            of = f"{len(differing):,} of {compared:,} cell{'s' * (compared != 1)}"
+            detail = f"a re-run differs in {of}; {_told(differing[0])}"
             marked = desk.move(id, "waiting", detail=detail, actor=moderator)
         else:
-            detail = f"a re-run agrees in all {compared:,} cells"
+            detail = "a re-run agrees in " + ("the only cell" if compared == 1 else f"all {compared:,} cells")
             marked = desk.move(id, "waiting", detail=detail, actor=moderator, badge="re_run")
     return Rerun(compared, tuple(differing), marked)
 
@@ -241,5 +242,5 @@ def _unchanged(desk: Desk, found: Submission) -> Path:
 def _deciding(board: Path) -> contextlib.AbstractContextManager[None]:
     """One decision at a time: what is being published must not be withdrawn meanwhile."""
     if not board.is_dir():
-        raise UsageError(f"no board in {board}; publish a run first")
+        raise snapshot.no_board(board)
     return locking.held(board / ".deciding", Busy("another submission is being decided on; try again in a moment"))

@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Any, BinaryIO, Self
 
 from bench.records import UsageError
+from leaderboard import snapshot
 from leaderboard.desk import access, log, schema, uploads
 from leaderboard.desk.records import (
     ENDED,
@@ -59,7 +60,7 @@ class Desk:
     def open(cls, board: Path) -> Self:
         """Opens the desk of a board, made where there is none yet. Raises `UsageError` where there is no board."""
         if not board.is_dir():
-            raise UsageError(f"no board in {board}; publish a run first")
+            raise snapshot.no_board(board)
         path = board / DATABASE
         try:
             (board / UPLOADS).mkdir(mode=0o700, exist_ok=True)

@@ -43,7 +43,7 @@ class _Pages:
     def __init__(self, site: Site, limiter: Limiter) -> None:
         self.site = site
         self.limiter = limiter
-        self.reception = Reception(site.folder, site.app.logger)
+        self.reception = Reception(site.folder, site.app.logger, checks=site.app.config["CHECKS"])
         site.app.jinja_env.filters["file_of"] = queue.file_of
         site.app.config["MAX_CONTENT_LENGTH"] = LONGEST_FORM
         site.app.config["MAX_FORM_MEMORY_SIZE"] = LONGEST_FORM

@@ -118,9 +118,9 @@ def test_declining(admin: Admin, sent: str) -> None:
 def test_rerunning(admin: Admin, sent: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bench.runfile._now", lambda: "2030-01-01T00:00:00+00:00")
     other = run_sib200(tmp_path / "b.run.db", Scripted("hf:a", knows(1)), [sentences("yor_Latn")])
-    assert "1 of 1 cells differ; the badge stays" in admin("review", "rerun", sent, str(other), code=1)
+    assert "1 of 1 cell differs; the badge stays" in admin("review", "rerun", sent, str(other), code=1)
     same = run_sib200(tmp_path / "c.run.db", Scripted("hf:a", knows(6)), [sentences("yor_Latn")])
-    assert "all 1 cells agree" in admin("review", "rerun", sent, str(same))
+    assert "the only cell agrees; the badge is re_run now" in admin("review", "rerun", sent, str(same))
     assert admin.json("review", "show", sent)["badge"] == "re_run"
 
 
@@ -173,6 +173,29 @@ def test_mistakes_are_one_line(admin: Admin, arguments: list[str], told: str) ->
     assert told in admin(*arguments, code=2)
 
 
-def test_where_there_is_no_board(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for command in (["tokens", "list"], ["review", "list"], ["log"], ["invalidate", "sib200", "--reason", "x"]):
-        assert Admin(tmp_path / "none", capsys)(*command, code=2).startswith("bench: no board in")
+@pytest.mark.parametrize("name", ["none", "plain"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        *(
+            "tokens create Ada",
+            "tokens list",
+            "tokens revoke 1",
+            "review list",
+            "review accept 1",
+            "log",
+            "log --verify",
+        ),
+        *("review decline 1 --reason spam --detail x", "invalidate sib200 --reason x", "invalidations", "work"),
+        *("invalidations --lift 1", "history", "diff a b", "warm", "freeze --output site"),
+    ],
+)
+def test_where_there_is_no_board(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, name: str, command: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "plain").mkdir()
+    assert main(["board", *command.split(), "--board", name]) == 2
+    told = f"bench: no board in {name}; publish a run first: python -m bench publish RUN --board {name}\n"
+    assert capsys.readouterr().err == told
+    assert [path.name for path in tmp_path.rglob("*")] == ["plain"]

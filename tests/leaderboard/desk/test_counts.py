@@ -17,9 +17,12 @@ from leaderboard.desk.verdicts import UPLOAD
 from tests.leaderboard.desk.hostile_files import edited
 
 LARGE = 2**63 - 1
+COUNTED = (
+    *("truncated", "unparsed", "empty", "refused", "unfinished", "unasked", "output_tokens", "reasoning_tokens"),
+    *("repeats", "violations"),
+)
 FORGED: list[tuple[str, Any]] = [
-    *((name, LARGE) for name in counts.COUNTED),
-    *((name, LARGE) for name in ("repeats", "violations")),
+    *((name, LARGE) for name in COUNTED),
     ("violation_bound", -1.0),
     ("position_bias", 1e308),
     ("repeat_deviation", 0.1),
@@ -79,11 +82,16 @@ def test_what_became_of_an_answer_is_a_word_that_runs_have(column: str, runs: li
 
 
 def priced(run: Path, target: Path, cell: dict[str, Any]) -> Path:
-    """A run of which every answer cost a quarter, and its first cell says what that comes to."""
+    """A run whose answers in Yoruba cost a quarter each, and its first cell says what that comes to."""
     shutil.copyfile(run, target)
     forged(run, target, **cell)
     with edited(target, target.with_suffix(".paid")) as connection:
-        connection.execute("UPDATE responses SET cost = 0.25")
+        connection.execute(
+            "UPDATE responses SET cost = 0.25 WHERE request IN (SELECT requests.id FROM requests"
+            " JOIN places ON places.id = place WHERE language = 'yor_Latn')"
+        )
+        price = json.dumps({"currency": "EUR", "input": 1.0, "output": 1.0})
+        connection.execute("INSERT INTO manifest VALUES ('price', ?)", (price,))
     return target.with_suffix(".paid")
 
 
@@ -91,6 +99,12 @@ def test_costs_add_up(runs: list[Path], tmp_path: Path) -> None:
     right = {"cost": 10.0, "currency": "EUR", "cost_per_correct": 10 / 36}
     with RunFile.read(priced(runs[3], tmp_path / "one", right)) as run:
         counts.check(run)
-    wrong = {**right, "cost_per_correct": 10 / 37}
-    with RunFile.read(priced(runs[3], tmp_path / "two", wrong)) as run, pytest.raises(Refused, match="per_correct"):
+    for name, value in {"cost_per_correct": 10 / 37, "currency": "USD", "cost": None}.items():
+        wrong = priced(runs[3], tmp_path / name, {**right, name: value})
+        with RunFile.read(wrong) as run, pytest.raises(Refused, match=f"^{name} of sib200"):
+            counts.check(run)
+
+
+def test_a_cell_of_what_was_not_asked_has_no_answers(runs: list[Path], tmp_path: Path) -> None:
+    with RunFile.read(forged(runs[3], tmp_path / "run", shots=5)) as run, pytest.raises(Refused, match="no answers"):
         counts.check(run)

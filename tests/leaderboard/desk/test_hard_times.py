@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -198,12 +199,15 @@ def served(board: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
     folder = Path(shutil.copytree(board, tmp_path / "served"))
     with Desk.open(folder) as desk:
         secret, _token = access.create(desk, "Ada")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "bench", "serve", "--board", str(folder), "--workers", "1", "--port", str(port)]
-    with started(command, cwd=REPOSITORY, stderr=subprocess.PIPE) as server:
+    command = [sys.executable, "-m", "bench", "serve", "--board", str(folder), "--workers", "1", "--port", "0"]
+    with started(command, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as server:
+        assert server.stdout is not None and server.stderr is not None
+        said = str(server.stdout.readline())  # nothing, once it has ended
+        found = re.fullmatch(r"the board is at http://127\.0\.0\.1:([0-9]+)/ \(Ctrl-C ends\)\n", said)
+        assert found is not None, said or server.stderr.read()
+        port = int(found[1])
         assert until(lambda: server.poll() is not None or answers(port)), "it does not answer"
-        assert server.poll() is None, server.stderr.read() if server.stderr else ""
+        assert server.poll() is None, server.stderr.read()
         yield folder, port, secret
         server.send_signal(signal.SIGTERM)
         server.wait(timeout=PATIENCE)

@@ -17,7 +17,7 @@ from bench.runfile import RunFile
 from leaderboard.desk import checking, rescoring
 from leaderboard.desk.limits import DEFAULT
 from leaderboard.desk.structure import Refused
-from leaderboard.desk.verdicts import RUN, UPLOAD, Verdict
+from leaderboard.desk.verdicts import COPY, RUN, UPLOAD, Verdict
 from tests.leaderboard.conftest import Scripted, knows, run_sib200, sentences
 from tests.leaderboard.desk.hostile_files import edited, picked_items
 
@@ -109,14 +109,20 @@ def test_what_cannot_be_re_scored_is_named_and_the_rest_is(here: Path, tmp_path:
     found = verdict(run, here)
     assert (found.reason, found.badge) == ("", "self_reported")
     assert "sib200" in found.detail and "the rest was scored anew" in found.detail
-    with edited(run, tmp_path / "forged.run.db") as connection:
-        connection.execute(
-            "UPDATE cells SET cell = json_set(cell, '$.output_tokens', 1) WHERE cell ->> '$.task' = 'cldr-calendar'"
-        )
-    (here / UPLOAD).unlink()
-    (here / RUN).unlink()
-    found = verdict(tmp_path / "forged.run.db", here)
-    assert found.reason == "forged_scores" and "output_tokens of cldr-calendar" in found.detail
+    count = "UPDATE cells SET cell = json_set(cell, '$.output_tokens', 1) WHERE cell ->> '$.task' = 'cldr-calendar'"
+    # Cells still follow from the scores, and the scores from no answer any more: only scoring anew finds that.
+    answers = """
+        UPDATE responses SET text = 'nothing of these' WHERE request IN
+        (SELECT requests.id FROM requests JOIN places ON places.id = place WHERE task LIKE 'cldr-calendar@%')
+    """
+    for name, change, said in (("count", count, "output_tokens of cldr-calendar"), ("answers", answers, "re-scored")):
+        with edited(run, tmp_path / f"{name}.run.db") as connection:
+            connection.execute(change)
+        (here / UPLOAD).unlink()
+        (here / RUN).unlink()
+        (here / COPY).unlink(missing_ok=True)
+        found = verdict(tmp_path / f"{name}.run.db", here)
+        assert found.reason == "forged_scores" and said in found.detail and "cldr-calendar" in found.detail
 
 
 def session_run(model: Scripted, blocks: Sequence[object], path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import json
+import socket
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -214,7 +215,25 @@ def test_nobody_there_is_one_line(runs: list[Path], capsys: pytest.CaptureFixtur
         pass
     assert main(["publish", str(runs[3]), "--to", gone.url]) == 1
     _, err = said(capsys)
-    assert "failed or broke off" in err and err.count("\n") == 1
+    assert f"nobody answers at {gone.url}: Connection refused" in err and err.count("\n") == 1
+    assert "Pool" not in err and "urllib3" not in err and "retries" not in err
+
+
+def test_a_server_that_hangs_up_is_one_line(runs: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as rude:
+
+        def hang_up() -> None:
+            client, _ = rude.accept()
+            client.recv(10)
+            client.close()
+
+        waiting = threading.Thread(target=hang_up)
+        waiting.start()
+        url = f"http://127.0.0.1:{rude.getsockname()[1]}"
+        assert main(["publish", str(runs[3]), "--to", url]) == 1
+        waiting.join()
+    _, err = said(capsys)
+    assert err == f"bench: the connection to {url} broke off; try again later\n"
 
 
 @pytest.mark.parametrize(

@@ -166,6 +166,19 @@ def test_a_server_that_starts_goes_on_with_what_waits_for_its_check(
         assert claimed is not None and opened.submission(claimed.id).state == "rejected"
 
 
+def test_a_desk_that_cannot_be_read_is_said_once_and_stops_no_page(
+    board: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = Path(shutil.copytree(board, tmp_path / "board"))
+    (folder / DATABASE).write_text("no database at all")
+    visitor = create_app(folder).test_client()
+    assert [visitor.get(path).status_code for path in ("/", "/submissions/", "/submissions/")] == [200, 503, 503]
+    assert caplog.messages == [f"cannot use the desk of {folder}: file is not a database"]
+    caplog.clear()
+    create_app(folder, checks=False)
+    assert caplog.messages == []
+
+
 def test_a_board_without_a_desk_gets_none_by_being_shown(board: Path, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(board, tmp_path / "board"))
     create_app(folder)
