@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import sqlite3
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,6 @@ from werkzeug.wrappers import Response as BaseResponse
 import languages
 from bench.energy import reasons
 from bench.premium import plot
-from bench.records import UsageError
 from leaderboard import (
     addresses,
     efficiency,
@@ -28,6 +28,7 @@ from leaderboard import (
     numerals,
     prefixes,
     remarks,
+    schema,
     snapshot,
     translation,
     wording,
@@ -64,15 +65,20 @@ PLOT_SHEET = "premium-plot.css"
 BUILT_FROM = frozenset({".py", ".html", ".css", ".svg", ".po"})
 
 
-def create_app(board: str | Path) -> Flask:
+def create_app(board: str | Path, *, checks: bool = True) -> Flask:
     """The website of one board. It shows every newly published snapshot at once. Raises `UsageError` where none is.
 
-    Where the environment has `BOARD_HOSTS`, names with commas between them, it answers under these names alone.
+    Raises `BoardError` where the current snapshot does not open, or another edition of this program made it. Where the
+    environment has `BOARD_HOSTS`, names with commas between them, it answers under these names alone.
+    Without `checks` it starts no check of a submission: it is there for its pages and serves nobody.
     """
     folder = Path(board)
-    if not snapshot.current(folder):
-        raise UsageError(f"no board in {folder}; publish a run first: python -m bench publish RUN --board {folder}")
+    current = snapshot.current(folder)
+    if not current:
+        raise snapshot.no_board(folder)
+    snapshot.connect(folder, current).close()
     app = Flask("leaderboard", root_path=str(HERE), static_folder=None)
+    app.config["CHECKS"] = checks
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
@@ -250,6 +256,23 @@ def _errors(app: Flask) -> None:
             answer.headers.update(error.headers())
         return answer
 
+    @app.errorhandler(snapshot.OtherFormat)
+    def of_another_edition(error: snapshot.OtherFormat) -> BaseResponse:
+        # No Retry-After: only whoever runs the board can do something.
+        prefix = prefixes.current()
+        if not prefix.snapshot:
+            app.logger.error("the board cannot be read: %s", error)
+        message = _(
+            "This snapshot is of format %(made)s, and this site reads format %(read)s. The board keeps its file, "
+            "%(file)s. Its numbers are shown here again when its runs are published again.",
+            made=error.made,
+            read=schema.FORMAT,
+            file=f"{snapshot.SNAPSHOTS}/{error.name}.db",
+        )
+        # Links lead to the current snapshot: none of this one's pages can be shown.
+        links = {"root": prefix.at(snapshot=""), "permalink": ""}
+        return _problem(Problem(_("Not available"), message), 410 if prefix.snapshot else 503, links)
+
     @app.errorhandler(snapshot.BoardError)
     @app.errorhandler(sqlite3.DatabaseError)
     def unreadable(error: Exception) -> BaseResponse:
@@ -275,9 +298,10 @@ def _without_slash(app: Flask) -> str:
     return path
 
 
-def _problem(problem: Problem, code: int) -> BaseResponse:
+def _problem(problem: Problem, code: int, links: Mapping[str, str] | None = None) -> BaseResponse:
+    """A page, or data for a program, that says what is wrong; `links` are roots of its links, the request's if None."""
     if not request.path.endswith((".json", ".jsonl", ".csv", ".parquet")) and not request.path.startswith("/api/"):
-        page = render_template("problem.html", page=problem, path="", twins={})
+        page = render_template("problem.html", page=problem, path="", twins={}, **(links or {}))
         made = Response(page, mimetype="text/html")
     else:
         made = jsonify(error=problem.message, near=[asdict(link) for link in problem.near])

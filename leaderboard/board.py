@@ -1,6 +1,7 @@
 """Reading a snapshot: its models, tasks, results and means.
 
-What else it knows is asked in `energy_queries` and `premium_queries`; no other module of the website asks it in SQL.
+What else it knows is asked in `energy_queries`, `premium_queries` and `run_queries`; no other module of the website
+asks it in SQL.
 """
 
 from __future__ import annotations

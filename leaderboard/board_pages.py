@@ -6,6 +6,7 @@ import functools
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypedDict
 
 from leaderboard import facets
 from leaderboard.asking import Asked, Part
@@ -156,7 +157,8 @@ def page(board: Board, asked: Asked) -> BoardPage:
     shown = facets.choose_models(board, asked, [one.model for one in own])
     traits = facets.traits(board)
     columns, columns_part = asked.part(_columns(board, sheets, group, narrowed.tasks), COLUMNS, "cols")
-    sort = asked.choice("sort", (*SORTS, *(task.name for task in facets.board_tasks(board))), "rank")
+    tasks = {task.name for task in facets.board_tasks(board)} | facets.known("task")
+    sort = asked.choice("sort", (*SORTS, *sorted(tasks)), "rank")
     kept = _sorted([one for one in own if one.model in shown.models], traits, sort, board, group, narrowed.languages)
     models = [one for one in kept if not traits[one.model].model.baseline]
     floors = [one for one in kept if traits[one.model].model.baseline]
@@ -296,7 +298,7 @@ def _sorted(
     group: Group | None,
     languages: Collection[str] | None,
 ) -> list[Standing]:
-    """By rank as they come, by name, by size, or by the mean in one task; those without come last."""
+    """By rank as they come, by name, by size, or by the mean in one task; those without come last, by rank."""
     if sort == "name":
         return sorted(own, key=lambda one: (traits[one.model].model.name.casefold(), one.model))
     if sort == "size":
@@ -308,8 +310,39 @@ def _sorted(
         points: dict[int, float] = {}
         for values in found.values():
             points.update({number: one.normalised for number, one in values.items() if one.normalised is not None})
-        return sorted(own, key=lambda one: (one.model not in points, -points.get(one.model, 0.0), one.model))
+        return sorted(own, key=lambda one: (one.model not in points, -points.get(one.model, 0.0)))
     return list(own)
+
+
+class BoardLine(TypedDict):
+    """A row of the board as data, without the columns of single tasks."""
+
+    model: str
+    name: str
+    baseline: bool
+    badge: str
+    licence: str
+    open: str
+    parameters: int | None
+    level: str
+    energy: str
+    metric: str
+    mode: str
+    prompt_language: str
+    shots: int
+    floor: bool
+    rank_first: int | None
+    rank_last: int | None
+    ranked: int
+    normalised: float | None
+    low: float | None
+    high: float | None
+    worst_decile: float | None
+    speaker_weighted: float | None
+    covered: int
+    cells: int
+    items: int
+    reason: str
 
 
 def rows(record: BoardPage) -> Iterator[dict[str, object]]:
@@ -321,7 +354,7 @@ def lines(rows: Iterable[BoardRow]) -> Iterator[dict[str, object]]:
     """Rows of the board as flat ones."""
     for row in rows:
         one, group = row.standing, row.standing.group
-        yield {
+        own: BoardLine = {
             "model": row.traits.model.slug,
             "name": row.traits.model.name,
             "baseline": row.traits.model.baseline,
@@ -349,6 +382,9 @@ def lines(rows: Iterable[BoardRow]) -> Iterator[dict[str, object]]:
             "cells": one.cells,
             "items": one.items,
             "reason": one.reason,
+        }
+        yield {
+            **own,
             **{
                 f"{value.task}@{value.version}:{name}": told
                 for value in row.tasks
@@ -373,4 +409,4 @@ def shows_mean(one: Standing) -> bool:
 def register(site: Site) -> None:
     """The board."""
     site.app.jinja_env.tests["shown_mean"] = shows_mean
-    site.page("/board", "board.html", page, BoardPage, rows=rows, parameters=PARAMETERS)
+    site.page("/board", "board.html", page, BoardPage, rows=rows, row=BoardLine, parameters=PARAMETERS)

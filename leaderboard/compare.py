@@ -8,14 +8,15 @@ from dataclasses import dataclass, replace
 
 from flask_babel import gettext as _
 
+from bench.aggregate import macro
 from bench.cards.facts import Level
-from leaderboard import common_ways, facets, paired
+from leaderboard import common_ways, facets, paired, run_queries
 from leaderboard.asking import Asked, Part
 from leaderboard.board import Board, ModelName
-from leaderboard.grid import Way
+from leaderboard.grid import Way, counts
 from leaderboard.naming import by_name, looked_for, named
 from leaderboard.pages import LanguageName
-from leaderboard.paired import Difference, Side, Versus
+from leaderboard.paired import Difference, Place, Side, Versus
 from leaderboard.problems import Link, Wrong
 from leaderboard.records import Badge
 from leaderboard.site import Site
@@ -32,7 +33,10 @@ SORTS = ("language", "baseline", "difference")
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """A model that is compared, with what decides whether the comparison is fair. `badge` is the lowest of its runs."""
+    """A model that is compared, with what decides whether the comparison is fair.
+
+    `badge` is the lowest of its runs, `runs` are those that its results in the shown task are from.
+    """
 
     model: ModelName
     parameters: int | None
@@ -40,14 +44,16 @@ class Chosen:
     level: Level | None
     badge: Badge
     reasons: Mapping[str, str]
+    runs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A system against the baseline in one task, over the languages that both have."""
+    """A system against the baseline in one task, over the languages that both have, where `chance` is blind chance."""
 
     system: ModelName
     macro: Difference
+    chance: float | None
     wins: int
     ties: int
     losses: int
@@ -82,11 +88,16 @@ class Unlike:
 
 @dataclass(frozen=True, slots=True)
 class LanguageRow:
-    """One language of the shown task: each system's difference from the baseline."""
+    """One language of the shown task: each system's difference from the baseline, and what blind chance scores.
+
+    `runs` are the ids of those that each model's result is from, the baseline's first; empty where it has none.
+    """
 
     language: LanguageName
     variety: str
     differences: tuple[Difference, ...]
+    chance: float | None
+    runs: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,13 +157,20 @@ def page(board: Board, asked: Asked) -> ComparePage:
         ]
         for way in tested
     }
-    rows = _task_rows(board, {way: places[way] for way in ways}, compared, [one.model for one in chosen[1:]])
-    lines = _languages(shown, compared[shown], sort) if shown is not None else []
+    rows = _task_rows(board, {way: places[way] for way in ways}, compared, sides, [one.model for one in chosen])
+    lines = []
+    if shown is not None:
+        runs = [run_queries.of_places(board, slug, shown) for slug in slugs]
+        chosen = tuple(
+            replace(one, runs=tuple(sorted({*own.values()} - {""}))) for one, own in zip(chosen, runs, strict=True)
+        )
+        lines = _languages(shown, compared[shown], [sides[slug, shown] for slug in slugs], runs, sort)
     judged = [one for line in lines for one in line.differences]
     lines = [line for line in lines if looked_for(line.language, language)]
     kept, part = asked.part(lines, ROWS)
     return replace(
         empty,
+        chosen=chosen,
         tasks=tuple(rows[way] for way in ways if way in compared),
         more=tuple(rows[way] for way in ways if way not in compared),
         unlike=tuple(_unlike(board, numbers)),
@@ -201,7 +219,11 @@ def _chosen(board: Board, slug: str) -> Chosen:
 
 
 def _task_rows(
-    board: Board, places: Mapping[Way, int], compared: Mapping[Way, Sequence[Versus]], systems: Sequence[ModelName]
+    board: Board,
+    places: Mapping[Way, int],
+    compared: Mapping[Way, Sequence[Versus]],
+    sides: Mapping[tuple[str, Way], Side],
+    models: Sequence[ModelName],
 ) -> dict[Way, TaskRow]:
     """A row for each way, which has a number within its task; p is adjusted over all that are compared."""
     facts = board.task_facts()
@@ -209,8 +231,15 @@ def _task_rows(
     judged = iter(paired.adjusted([macro for _way, macro in flat], [way.metric for way, _macro in flat]))
     results = {
         way: tuple(
-            Result(system, next(judged), one.wins, one.ties, one.losses)
-            for system, one in zip(systems, found, strict=True)
+            Result(
+                system=system,
+                macro=next(judged),
+                chance=_chance(sides[models[0].slug, way], sides[system.slug, way]),
+                wins=one.wins,
+                ties=one.ties,
+                losses=one.losses,
+            )
+            for system, one in zip(models[1:], found, strict=True)
         )
         for way, found in compared.items()
     }
@@ -233,19 +262,35 @@ def _task_rows(
     return made
 
 
+def _chance(baseline: Side, system: Side) -> float | None:
+    """What blind chance scores, in the mean over the languages in which both have a number that counts."""
+    both = baseline.cells.keys() & system.cells.keys()
+    return macro(
+        [baseline.cells[at] for at in both if all(counts(one.cells[at]) for one in (baseline, system))], "chance"
+    )
+
+
 def together(found: Sequence[Difference]) -> int:
     """How many of these comparisons have a p, which is adjusted over as many."""
     return sum(one.p_adjusted is not None for one in found)
 
 
-def _languages(way: Way, found: Sequence[Versus], sort: str) -> list[LanguageRow]:
+def _languages(
+    way: Way, found: Sequence[Versus], sides: Sequence[Side], runs: Sequence[Mapping[Place, str]], sort: str
+) -> list[LanguageRow]:
     """The languages of the shown way; p is adjusted over all of them."""
     places = sorted({place for one in found for place in one.places})
     flat = [one.places.get(place, Difference(reason="not_asked")) for place in places for one in found]
     judged = paired.adjusted(flat, [way.metric] * len(flat))
     rows = [
-        LanguageRow(named(code), variety, tuple(judged[at * len(found) : (at + 1) * len(found)]))
-        for at, (code, variety) in enumerate(places)
+        LanguageRow(
+            language=named(place[0]),
+            variety=place[1],
+            differences=tuple(judged[at * len(found) : (at + 1) * len(found)]),
+            chance=next((side.cells[place].chance for side in sides if place in side.cells), None),
+            runs=tuple(own.get(place, "") for own in runs),
+        )
+        for at, place in enumerate(places)
     ]
     rows.sort(key=lambda row: (*by_name(row.language), row.variety))
     if sort != "language":
@@ -273,7 +318,10 @@ def _unlike(board: Board, numbers: Sequence[int]) -> Iterator[Unlike]:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One system in one language against the baseline, as a row of data."""
+    """One system in one language against the baseline, as a row of data.
+
+    The badges are the lowest of each model's runs, the runs those that the two results are from.
+    """
 
     task: str
     version: str
@@ -283,10 +331,13 @@ class Line:
     shots: int
     language: str
     variety: str
+    chance: float | None
     baseline: str
     baseline_badge: Badge
+    baseline_run: str
     system: str
     system_badge: Badge
+    system_run: str
     difference: Difference
 
 
@@ -297,13 +348,13 @@ def lines(found: ComparePage) -> list[Line]:
     shown, (first, *systems) = found.shown, [(one.model.slug, one.badge) for one in found.chosen]
     how = (shown.task, shown.version, shown.metric, shown.mode, shown.prompt_language, shown.shots)
     return [
-        Line(*how, row.language.code, row.variety, *first, *system, one)
+        Line(*how, row.language.code, row.variety, row.chance, *first, row.runs[0], *system, run, one)
         for row in found.rows
-        for system, one in zip(systems, row.differences, strict=True)
+        for system, run, one in zip(systems, row.runs[1:], row.differences, strict=True)
     ]
 
 
 def register(site: Site) -> None:
     """Puts the page under its address."""
     parameters = ("model", "baseline", "task", "way", "language", "sort", "page")
-    site.page("/compare", "compare.html", page, ComparePage, rows=lines, parameters=parameters)
+    site.page("/compare", "compare.html", page, ComparePage, rows=lines, row=Line, parameters=parameters)

@@ -226,4 +226,4 @@ def _lines(page: CoveragePage) -> Iterator[CoverageLine]:
 def register(site: Site) -> None:
     """Puts the page under its address."""
     parameters = ("page", "q", "sort", "state", "vertical")
-    site.page("/coverage", "coverage.html", page, CoveragePage, rows=_lines, parameters=parameters)
+    site.page("/coverage", "coverage.html", page, CoveragePage, rows=_lines, row=CoverageLine, parameters=parameters)

@@ -158,5 +158,6 @@ def register(site: Site) -> None:
         page,
         EnergyPage,
         rows=lambda page: [row for table in page.energy.tables for row in table.rows],
+        row=EnergyRow,
         parameters=("language", "task"),
     )

@@ -198,6 +198,7 @@ def register(site: Site) -> None:
         family_list,
         FamilyList,
         rows=lambda page: page.rows,
+        row=FamilyRow,
         parameters=("page", "sort"),
     )
     site.page(
@@ -206,6 +207,7 @@ def register(site: Site) -> None:
         family,
         FamilyPage,
         rows=lambda page: page.rows,
+        row=LanguageRow,
         parameters=("page",),
         variables=lambda board: ({"glottocode": code} for code in families(board)[0]),
     )

@@ -1,6 +1,6 @@
 """The whole site as files, for any plain file server: that is how a board outlives its machine, and how it scales.
 
-Every page of the current snapshot becomes `<address>/index.html`, its data lie beside it under the live site's own
+Every page of a snapshot becomes `<address>/index.html`, its data lie beside it under the live site's own
 addresses. A file server knows no parameters: pages of a long table become addresses of their own (`page-2/`), and what
 asks the board (filters, forms, other orders) is left out, with a line that says where to find it. What was linked to
 and is no file after all is on the live board, or is no link.
@@ -34,6 +34,10 @@ LIVE = ("/snapshots/", "/submit", "/submissions", "/openapi.json", "/diff")
 
 _HREF = re.compile(r' href="([^"]*)"')
 _FORM = re.compile(r"<form\b.*?</form>", re.DOTALL)
+_ASKS = re.compile(
+    r"</?form\b[^>]*>|<label\b[^>]*>\s*<input\b[^>]*>\s*</label>|<p\b[^>]*>\s*<button\b.*?</p>", re.DOTALL
+)
+"""What is left out of a form that holds a table: its tags, ticks and the line with its button."""
 _MAIN = re.compile(r"(<main\b[^>]*>)")
 _ALTERNATE = re.compile(r'<link rel="(?:canonical|alternate)"[^>]*>\n?')
 
@@ -72,13 +76,16 @@ def freeze(
     root: str = "",
     live: str = "",
     watch: Watch = unwatched,
+    name: str = "",
 ) -> Frozen:
-    """Writes the current snapshot's site to a new folder. Raises `UsageError` where the folder holds something else.
+    """Writes a snapshot's site to a new folder. Raises `UsageError` where the folder holds something else.
 
     The folder is there when all of it is, and not before. Raises `BoardError` where it cannot be written. `root` is
     where the site will lie on its server, "" for its top; `live` the address of the board that answers what files
-    cannot.
+    cannot. Without a name it is the current snapshot; raises `UsageError` for one that the board does not have.
     """
+    if name and not (snapshot.is_name(name) and snapshot.snapshot_path(site.folder, name).is_file()):
+        raise UsageError(f"{site.folder} has no snapshot {name!r}; `python -m bench board history` lists them")
     root = root.rstrip("/")
     if root and not root.startswith("/"):
         raise UsageError(f"--root is {root!r}; give a path that begins with a slash, such as /board")
@@ -88,7 +95,8 @@ def freeze(
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{output.name}-", dir=output.parent) as beside:
-            work = _Work(site, snapshot.current(site.folder), Path(beside) / "site", root, live.rstrip("/"), locales)
+            name = name or snapshot.current(site.folder)
+            work = _Work(site, name, Path(beside) / "site", root, live.rstrip("/"), locales)
             made = _write_all(work, watch)
             work.output.replace(output)
     except OSError as error:
@@ -163,7 +171,7 @@ def _page(work: _Work, page: str, prefix: Prefix) -> str:
         return "" if href is None else f' href="{html.escape(href)}"'
 
     page = _ALTERNATE.sub("", page)
-    without = _FORM.sub("", page)
+    without = _FORM.sub(lambda found: _ASKS.sub("", found[0]) if "<table" in found[0] else "", page)
     note = ""
     if without != page:
         live = html.escape(work.live)

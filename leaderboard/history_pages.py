@@ -131,5 +131,5 @@ def changes(record: Diff) -> Iterator[Change]:
 
 def register(site: Site) -> None:
     """The history, and the difference of two snapshots."""
-    site.page("/history", "history.html", page, History, rows=lambda page: page.lines, parameters=("page",))
-    site.page("/diff", "diff.html", diff, Diff, rows=changes, parameters=("from", "to"))
+    site.page("/history", "history.html", page, History, rows=lambda page: page.lines, row=Line, parameters=("page",))
+    site.page("/diff", "diff.html", diff, Diff, rows=changes, row=Change, parameters=("from", "to"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TypedDict
 
 import numpy as np
 
@@ -104,18 +105,34 @@ def _covered(board: Board, floor: bool) -> set[str]:
     }
 
 
+class Over(TypedDict):
+    """What a row of the start page is over."""
+
+    task: str
+    version: str
+    language: str
+
+
+class TopLine(Over, board_pages.BoardLine):
+    """A row of the start page as data."""
+
+
 def rows(page: Home) -> Iterator[dict[str, object]]:
-    """The first rows of the board, each with the task and the language that it is over; empty where it is over all."""
+    """The first rows of the board and the highest floor, each with the task and the language that it is over.
+
+    These are empty where it is over all of them.
+    """
     if page.top is not None:
         task, language = page.top.task, page.top.language
-        over = {
+        over: Over = {
             "task": task.name if task else "",
             "version": task.version if task else "",
             "language": language.code if language else "",
         }
-        yield from (over | line for line in board_pages.lines(page.top.rows))
+        floor = () if page.top.floor is None else (page.top.floor,)
+        yield from ({**over, **line} for line in board_pages.lines((*page.top.rows, *floor)))
 
 
 def register(site: Site) -> None:
     """The start page."""
-    site.page("/", "home.html", page, Home, rows=rows)
+    site.page("/", "home.html", page, Home, rows=rows, row=TopLine)

@@ -161,4 +161,12 @@ _ORDERS: Mapping[str, Callable[[LanguageRow], tuple[object, ...]]] = {
 def register(site: Site) -> None:
     """Puts the list under its address."""
     parameters = ("page", "q", "sort", *FILTERS)
-    site.page("/languages/", "languages.html", page, LanguageList, rows=lambda page: page.rows, parameters=parameters)
+    site.page(
+        "/languages/",
+        "languages.html",
+        page,
+        LanguageList,
+        rows=lambda page: page.rows,
+        row=LanguageRow,
+        parameters=parameters,
+    )

@@ -203,6 +203,7 @@ def register(site: Site) -> None:
         view,
         LanguagePage,
         rows=_lines,
+        row=Line,
         parameters=("page", "task"),
         variables=lambda _board: ({"code": one.code} for one in languages.all_languages()),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ import numpy as np
 
 from leaderboard import facets
 from leaderboard.board import Board
-from leaderboard.board_pages import BoardRow, by_cells, default, over
+from leaderboard.board_pages import BoardRow, by_cells, default, over, shows_mean
 from leaderboard.grid import Sheet
 from leaderboard.naming import named
 from leaderboard.pages import LanguageName
@@ -21,12 +22,17 @@ from leaderboard.versions import newest
 
 @dataclass(frozen=True, slots=True)
 class Leading:
-    """The first rows of a block: all tasks and languages, or one task or one language, where only that ranks models."""
+    """The first rows of a block: all tasks and languages, or one task or one language, where only that ranks models.
+
+    `floor` is the baseline with the highest mean over the same block, or where none is shown a mean, that with the
+    most results of it.
+    """
 
     group: Group
     task: TaskFacts | None
     language: LanguageName | None
     rows: tuple[BoardRow, ...]
+    floor: BoardRow | None
 
 
 def top(board: Board, count: int) -> Leading | None:
@@ -63,7 +69,20 @@ def _leading(
     traits = facets.traits(board)
     own = [one for one in found[group] if not traits[one.model].model.baseline]
     own.sort(key=lambda one: by_cells(one, "rank"))
-    return Leading(group, task, language, tuple(BoardRow(traits[one.model], one, ()) for one in own[:count]))
+    floors = [one for one in found[group] if traits[one.model].model.baseline and one.covered]
+    floor = max(floors, key=_height, default=None)
+    return Leading(
+        group=group,
+        task=task,
+        language=language,
+        rows=tuple(BoardRow(traits[one.model], one, ()) for one in own[:count]),
+        floor=None if floor is None else BoardRow(traits[floor.model], floor, ()),
+    )
+
+
+def _height(one: Standing) -> tuple[bool, float, int]:
+    """What decides which floor is the highest. Over fewer languages a mean is of other questions: whole ones first."""
+    return one.complete, (one.normalised or 0.0) if shows_mean(one) else -math.inf, one.covered
 
 
 def _ranked(own: Iterable[Standing]) -> int:

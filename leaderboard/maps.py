@@ -38,7 +38,7 @@ class MapCount:
 
 @dataclass(frozen=True, slots=True)
 class MapPage:
-    """The languages by name, those of the table from the number `start` on.
+    """The languages by name, all of them; `start` is the number of the first in the part that a page's table shows.
 
     `area` is a macroarea and `show` a state, empty for all; `unplaced` counts languages without a point.
     """
@@ -106,4 +106,13 @@ def _row(one: Language, found: Held) -> MapRow:
 
 def register(site: Site) -> None:
     """Puts the page under its address."""
-    site.page("/map", "map.html", page, MapPage, rows=lambda page: page.rows, parameters=("area", "page", "show"))
+    site.page(
+        "/map",
+        "map.html",
+        page,
+        MapPage,
+        rows=lambda page: page.rows,
+        row=MapRow,
+        parameters=("area", "page", "show"),
+        undivided=True,
+    )

@@ -122,5 +122,6 @@ def register(site: Site) -> None:
         page,
         ModelList,
         rows=lambda page: page.models,
+        row=ModelEntry,
         parameters=("q", "licence", "open", "size", "level", "badge", "sort", "page"),
     )

@@ -4,25 +4,31 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from leaderboard import board_pages, energy, lineage, lookup, model_means
+from leaderboard import board_pages, energy, lineage, lookup, model_means, run_queries
 from leaderboard.board import Board
 from leaderboard.desk import queue
 from leaderboard.desk.records import Sent
+from leaderboard.grid import way_of_mean
 from leaderboard.lineage import Lineage
 from leaderboard.pages import Energy
-from leaderboard.records import Coverage, Mean, Model, TaskFacts
+from leaderboard.records import Badge, Coverage, Mean, Model, TaskFacts
 from leaderboard.site import Site
 from leaderboard.standings import Standing
 
 
 @dataclass(frozen=True, slots=True)
 class TaskMean:
-    """A model's mean in a task, and where it stands among the models asked in the same way."""
+    """A model's mean in a task, and where it stands among the models asked in the same way.
+
+    `badge` is the lowest of the `runs` that its results are from.
+    """
 
     task: TaskFacts
     mean: Mean
     standing: Standing | None
     invalid: str
+    badge: Badge
+    runs: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +55,16 @@ def page(board: Board, found: Model) -> ModelPage:
     """One model."""
     facts = board.task_facts()
     number = board.number(found.slug)
+    sources = run_queries.of_model(board, found.slug)
     made = [
-        TaskMean(facts[mean.task, mean.version], mean, standing, board.why_invalid(mean.task, mean.version))
+        TaskMean(
+            task=facts[mean.task, mean.version],
+            mean=mean,
+            standing=standing,
+            invalid=board.why_invalid(mean.task, mean.version),
+            badge=sources[way_of_mean(mean)].badge,
+            runs=sources[way_of_mean(mean)].runs,
+        )
         for mean, standing in model_means.of_model(board, found.slug)
     ]
     run = {(mean.task.name, mean.task.version) for mean in made}
@@ -76,5 +90,6 @@ def register(site: Site) -> None:
         lambda board, slug: page(board, lookup.model(board, slug)),
         ModelPage,
         rows=lambda page: (*page.benchmarks, *page.self_test),
+        row=TaskMean,
         variables=lambda board: ({"slug": one.slug} for one in board.model_names().values()),
     )

@@ -25,7 +25,8 @@ LISTED = 60
 class LanguageLine:
     """A model's result in one language, with its rank there, `first` to `last` of `peers`; or why there is none.
 
-    One in a variety of several has no rank here: that stands in the language's own table of the variety.
+    One in a variety of several has no rank here: that stands in the language's own table of the variety. `invalid` is
+    what was found wrong with the task since.
     """
 
     language: LanguageName
@@ -37,6 +38,7 @@ class LanguageLine:
     first: int | None
     last: int | None
     peers: int
+    invalid: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,11 +139,13 @@ def _lines(board: Board, task: TaskFacts, number: int, results: Sequence[Result]
                 first=first,
                 last=last,
                 peers=0 if apart else ranks[way][1].get(one.cell.language, 0),
+                invalid=one.invalid,
             )
         )
     there = {one.cell.language for one in results}
     absent = [code for code in task.languages if code not in there]
-    lines += [LanguageLine(named(code), "", None, "not_run", "", None, None, None, 0) for code in absent]
+    wrong = board.why_invalid(task.name, task.version)
+    lines += [LanguageLine(named(code), "", None, "not_run", "", None, None, None, 0, wrong) for code in absent]
     lines.sort(key=lambda one: (one.cell is None, *by_name(one.language), one.variety))
     return lines
 
@@ -173,6 +177,7 @@ def register(site: Site) -> None:
         lambda board, asked, slug, name: page(board, lookup.model(board, slug), lookup.task(board, name), asked),
         ModelTaskPage,
         rows=lambda page: [line for table in page.tables for line in table.lines],
+        row=LanguageLine,
         parameters=("version", "metric", "page"),
         variables=_asked_of,
     )

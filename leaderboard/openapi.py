@@ -27,6 +27,9 @@ from leaderboard.site import CURRENT_CACHE, Page, Site
 VERSION = "1.0.0"
 """Raised in its first number when something is taken away, in its second when something comes."""
 
+TURNS = frozenset({"page", "cols", "languages"})
+"""Parameters that turn the pages of a table."""
+
 Schema = dict[str, Any]
 
 _REF = "#/components/schemas/{name}"
@@ -42,11 +45,12 @@ _MEANING = {
     "403": "The token may not do this, or another site sent the form.",
     "404": "Nothing has that address; `near` are addresses that may have been meant.",
     "409": "The submission is in a state in which that cannot be done.",
+    "410": "Under /snapshots/<hash>: the snapshot is of another format than this site reads. The board keeps its file.",
     "411": "The request does not say how long its body is.",
     "413": "The file is larger than the board takes.",
     "415": "The body is of another type than the board takes.",
     "429": "Too many in a short time; Retry-After says when to go on.",
-    "503": "The board cannot do this at the moment; Retry-After says when to try again.",
+    "503": "The board cannot do this at the moment; Retry-After says when to try again, where waiting helps.",
     "507": "The board has no room left.",
 }
 
@@ -107,7 +111,8 @@ def document(pages: Iterable[Page]) -> Schema:
             "version": VERSION,
             "description": (
                 "Every page has its data beside it, as .json, .csv and .parquet. Before any address may stand a "
-                f"language of the interface ({tongues}) and /snapshots/<hash>, which fixes the numbers for ever. "
+                f"language of the interface ({tongues}) and /snapshots/<hash>, which fixes the numbers (410 where "
+                "this site does not read the format of that snapshot). "
                 "Within one first number of the version no address, parameter or field is taken away or changes its "
                 "meaning; new ones may come, and readers should pass over what they do not know."
             ),
@@ -182,8 +187,8 @@ def _page(page: Page, record: Schema) -> Schema:
         {"name": name, "in": "path", "required": True, "schema": {"type": "string", "pattern": _NAME, "maxLength": 200}}
         for name in variables
     ]
-    parameters += [_parameter(name) for name in page.parameters]
-    statuses = ["301", "304", "400", "404", "503"] if variables else ["304", "400", "404", "503"]
+    parameters += [_parameter(name, turns=name in TURNS) for name in page.parameters]
+    statuses = [*(["301"] if variables else []), "304", "400", "404", "410", "503"]
     made = {}
     for suffix, kind in {"": "text/html", **twins.FORMATS}.items():
         address = _VARIABLE.sub(r"{\1}", page.twin(suffix) if suffix else page.rule)
@@ -202,13 +207,17 @@ def _page(page: Page, record: Schema) -> Schema:
     return made
 
 
-def _parameter(name: str) -> Schema:
+def _parameter(name: str, *, turns: bool = False) -> Schema:
+    """A parameter of the query; one that `turns` the pages of a table is a number, any other one text or several."""
+    told: Schema = {"name": name, "in": "query", "required": False}
+    if turns:
+        return {**told, "schema": {"type": "integer", "minimum": 1}}
     values = {
         "type": "array",
         "items": {"type": "string", "maxLength": asking.LONGEST_VALUE},
         "maxItems": asking.MOST_VALUES,
     }
-    return {"name": name, "in": "query", "required": False, "style": "form", "explode": True, "schema": values}
+    return {**told, "style": "form", "explode": True, "schema": values}
 
 
 def _problem() -> Schema:

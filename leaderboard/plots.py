@@ -89,7 +89,7 @@ class PointLine(QualityPoint):
     """A point as a row of the data beside the page, with the task, language and way of asking that its number is of.
 
     `language` is empty where it is a mean over all languages of the task; `setup` and `scope` say of energy what was
-    measured.
+    measured. `floor` is the highest quality of a baseline over the same languages, where one is drawn.
     """
 
     task: str
@@ -101,6 +101,8 @@ class PointLine(QualityPoint):
     shots: int
     setup: str
     scope: str
+    floor: float | None
+    floor_model: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,9 +137,9 @@ class EnergyPlot:
 class SizePlot:
     """Quality in one task, over all its languages or in one, against the number of parameters.
 
-    `floor` is the highest quality of a baseline over the same languages; `without` are the models with a number
-    whose size is unknown. `fullest` is the language of the task in which the most models have a number, where no point
-    is compared over all of them.
+    `floor` is the highest quality of a baseline, `floor_model`, over the same languages; `without` are the models with
+    a number whose size is unknown. `fullest` is the language of the task in which the most models have a number, where
+    no point is compared over all of them.
     """
 
     snapshot: str
@@ -148,6 +150,7 @@ class SizePlot:
     groups: tuple[tuple[str, Group], ...]
     chosen: str
     floor: float | None
+    floor_model: ModelName | None
     fullest: LanguageName | None
     points: tuple[QualityPoint, ...]
     without: tuple[NoPoint, ...]
@@ -317,7 +320,8 @@ def size(board: Board, asked: Asked) -> SizePlot:
     group = groups.get(asked.one("group")) or board_pages.default(found)
     own = [one for one in found[group] if one.normalised is not None] if group is not None else []
     points, without = _sized(board, own)
-    floors = [one.normalised for one in own if one.reason == BASELINE and one.normalised is not None and one.complete]
+    floors = [one for one in own if one.reason == BASELINE and one.normalised is not None and one.complete]
+    floor = max(floors, key=lambda one: one.normalised or 0.0, default=None)
     part = asked.part(points, ROWS)[1]
     return SizePlot(
         snapshot=board.name,
@@ -327,7 +331,8 @@ def size(board: Board, asked: Asked) -> SizePlot:
         group=group,
         groups=tuple(groups.items()),
         chosen=board_pages.name_of(group) if group is not None else "",
-        floor=max(floors, default=None),
+        floor=None if floor is None else floor.normalised,
+        floor_model=None if floor is None else board.model_names()[floor.model],
         fullest=None if code or any(one.compared for one in points) else _language(board, task, group),
         points=points,
         without=without,
@@ -393,6 +398,7 @@ def lines(page: EnergyPlot | SizePlot) -> Iterator[PointLine]:
     way = page.setup if isinstance(page, EnergyPlot) else page.group
     if page.task is None or way is None:
         return
+    floor, floor_model = (page.floor, page.floor_model) if isinstance(page, SizePlot) else (None, None)
     for point in page.points:
         yield PointLine(
             **{each.name: getattr(point, each.name) for each in fields(point)},
@@ -405,12 +411,32 @@ def lines(page: EnergyPlot | SizePlot) -> Iterator[PointLine]:
             shots=way.shots,
             setup=way.setup if isinstance(way, Setup) else "",
             scope=way.scope if isinstance(way, Setup) else "",
+            floor=floor,
+            floor_model=floor_model.slug if floor_model is not None else "",
         )
 
 
 def register(site: Site) -> None:
     """Puts the plots under their addresses."""
-    site.page("/plots/", "plots.html", index, PlotList, rows=lambda page: [page])
+    site.page("/plots/", "plots.html", index, PlotList, rows=lambda page: [page], row=PlotList)
     of_energy, of_size = ("language", "page", "setup", "task"), ("group", "language", "page", "task")
-    site.page("/plots/energy", "plot_quality_energy.html", energy, EnergyPlot, rows=lines, parameters=of_energy)
-    site.page("/plots/size", "plot_quality_size.html", size, SizePlot, rows=lines, parameters=of_size)
+    site.page(
+        "/plots/energy",
+        "plot_quality_energy.html",
+        energy,
+        EnergyPlot,
+        rows=lines,
+        row=PointLine,
+        parameters=of_energy,
+        undivided=True,
+    )
+    site.page(
+        "/plots/size",
+        "plot_quality_size.html",
+        size,
+        SizePlot,
+        rows=lines,
+        row=PointLine,
+        parameters=of_size,
+        undivided=True,
+    )

@@ -221,4 +221,6 @@ def lines(found: HeatMap) -> Iterator[HeatLine]:
 def register(site: Site) -> None:
     """Puts the page under its address."""
     parameters = ("cols", "group", "page", "task")
-    site.page("/plots/heatmap", "heatmap.html", page, HeatMap, rows=lines, parameters=parameters, wide=True)
+    site.page(
+        "/plots/heatmap", "heatmap.html", page, HeatMap, rows=lines, row=HeatLine, parameters=parameters, wide=True
+    )

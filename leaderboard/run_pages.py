@@ -363,6 +363,7 @@ def register(site: Site) -> None:
         page,
         RunPage,
         rows=lambda page: page.rows,
+        row=SampleRow,
         parameters=("task", "language", "outcome", "page"),
         variables=lambda board: ({"run": one.id} for model in board.models() for one in model.runs if one.id),
     )

@@ -11,6 +11,7 @@ from leaderboard.records import Tokenizer
 
 APPLICATION_ID = 0x424F5244  # "BORD"
 FORMAT = 5
+"""Raised with every change of what the tables hold: a program reads snapshots of its own format alone."""
 
 META = "key TEXT PRIMARY KEY, value TEXT NOT NULL"
 

@@ -41,17 +41,21 @@ class Page:
     """An address of the site: its rule, what makes its record, and what its table has as rows.
 
     `parameters` are those of the query that the view reads; it is handed them as its second argument where there are
-    any. `variables` gives the values of those in the rule; `wide` pages are as dear to make as a whole table.
+    any. `row` is what each row is, so that a table without rows has its columns. `variables` gives the values of those
+    in the rule; `wide` pages are as dear to make as a whole table. The record of an `undivided` page has all rows
+    whatever part of them the page shows.
     """
 
     rule: str
     template: str
     view: Callable[..., Any]
     rows: Rows
+    row: type[Any]
     parameters: tuple[str, ...]
     record: type[Any]
     variables: Callable[[Board], Iterable[Mapping[str, str]]] | None
     wide: bool = False
+    undivided: bool = False
 
     @property
     def endpoint(self) -> str:
@@ -84,12 +88,14 @@ class Site:
         record: type[Any],
         *,
         rows: Rows,
+        row: type[Any],
         parameters: Iterable[str] = (),
         variables: Callable[[Board], Iterable[Mapping[str, str]]] | None = None,
         wide: bool = False,
+        undivided: bool = False,
     ) -> None:
         """Puts a page and its twins under their addresses."""
-        made = Page(rule, template, view, rows, tuple(sorted(parameters)), record, variables, wide)
+        made = Page(rule, template, view, rows, row, tuple(sorted(parameters)), record, variables, wide, undivided)
         self.pages.append(made)
         for suffix in twins.FORMATS:
 
@@ -135,7 +141,7 @@ class Site:
     @staticmethod
     def asked(page: Page, suffix: str) -> Asked:
         """The parameters of the request that the page knows. Raises `Wrong`."""
-        whole = suffix in ("csv", "parquet")
+        whole = suffix in ("csv", "parquet") or (suffix == "json" and page.undivided)
         return asking.asked(request.args, page.parameters, request.query_string, whole=whole)
 
     def prepare(self) -> None:
@@ -207,7 +213,7 @@ class Site:
             return Made.of(200, twins.FORMATS[suffix], twins.to_json(record))
         if suffix:
             write = twins.to_csv if suffix == "csv" else twins.to_parquet
-            return Made.of(200, twins.FORMATS[suffix], write(page.rows(record)))
+            return Made.of(200, twins.FORMATS[suffix], write(page.rows(record), page.row))
         query = asked.query()
         beside = {kind: f"{page.twin(kind)}{query}" for kind in twins.FORMATS}
         for variable, value in arguments.items():

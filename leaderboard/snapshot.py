@@ -77,6 +77,20 @@ class BoardError(BenchError):
     """The board cannot be written or read. The message is one line and names the folder."""
 
 
+class OtherFormat(BoardError):
+    """A snapshot of another edition of this program: its file is whole, and this edition does not read it."""
+
+    def __init__(self, path: Path, made: int) -> None:
+        board = path.parent.parent
+        kept = f"copies are in {board / copies.RUNS}" if (board / copies.RUNS).is_dir() else "this board has no copies"
+        super().__init__(
+            f"{path} is a snapshot of format {made}, and this program reads format {schema.FORMAT}; "
+            f"move {board / CURRENT} away and publish its runs again ({kept})"
+        )
+        self.name = path.stem
+        self.made = made
+
+
 def publish(
     runs: Sequence[Path],
     board: Path,
@@ -290,6 +304,11 @@ def current(board: Path) -> str:
     return name
 
 
+def no_board(board: Path) -> UsageError:
+    """The error for a folder that is not there, or to which nothing was published."""
+    return UsageError(f"no board in {board}; publish a run first: python -m bench publish RUN --board {board}")
+
+
 def _way_out(board: Path) -> str:
     """How to go on where the board does not say, or does not have, what it shows."""
     return f"publish all runs to a new board, or write the name of one in {board / SNAPSHOTS}/ into {board / CURRENT}"
@@ -301,7 +320,7 @@ def snapshot_path(board: Path, name: str) -> Path:
 
 
 def connect(board: Path, name: str) -> sqlite3.Connection:
-    """Opens a snapshot for reading. Raises `BoardError` where it is missing, damaged or of another format."""
+    """Opens a snapshot for reading. Raises `BoardError` where it is missing or damaged, `OtherFormat` for that."""
     path = snapshot_path(board, name)
     try:
         # It never changes, so SQLite need neither lock it nor look for a journal.
@@ -313,9 +332,12 @@ def connect(board: Path, name: str) -> sqlite3.Connection:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
     except sqlite3.Error as error:
         raise BoardError(f"cannot open the snapshot {path}: {error}; {_way_out(board)}") from error
-    if application != schema.APPLICATION_ID or version != schema.FORMAT:
+    if application != schema.APPLICATION_ID:
         connection.close()
-        raise BoardError(f"{path} is no snapshot of format {schema.FORMAT}; publish the runs to a new board")
+        raise BoardError(f"{path} is no snapshot; {_way_out(board)}")
+    if version != schema.FORMAT:
+        connection.close()
+        raise OtherFormat(path, version)
     return connection
 
 

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
+from typing import TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -282,6 +283,17 @@ def _in_language(
     )
 
 
+class ModelLine(TypedDict):
+    """The beginning of a task's row as data."""
+
+    task: str
+    version: str
+
+
+class TaskModelLine(ModelLine, board_pages.BoardLine):
+    """A row of a task as data."""
+
+
 def rows(record: TaskPage) -> Iterator[object]:
     """A line for each model in each way of asking."""
     for row in (*record.models, *record.floors):
@@ -295,13 +307,14 @@ def listed(record: TaskList) -> Iterable[TaskLine]:
 
 def register(site: Site) -> None:
     """The tasks' pages."""
-    site.page("/tasks/", "tasks.html", task_list, TaskList, rows=listed, parameters=(*FACETS, "page"))
+    site.page("/tasks/", "tasks.html", task_list, TaskList, rows=listed, row=TaskLine, parameters=(*FACETS, "page"))
     site.page(
         "/tasks/<name>",
         "task.html",
         task,
         TaskPage,
         rows=rows,
+        row=TaskModelLine,
         parameters=("version", "group", "page", "languages"),
         variables=lambda board: ({"name": one} for one in dict.fromkeys(each.name for each in board.tasks())),
     )

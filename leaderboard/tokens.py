@@ -105,13 +105,14 @@ def _priced(board: Board) -> dict[tuple[str, str, str], list[Priced]]:
 
 def register(site: Site) -> None:
     """Puts the pages under their addresses."""
-    site.page("/tokens", "tokens.html", tokenizer_list, TokenizerList, rows=lambda page: page.tokenizers)
+    site.page("/tokens", "tokens.html", tokenizer_list, TokenizerList, rows=lambda page: page.tokenizers, row=Tokenizer)
     site.page(
         "/tokens/<slug>",
         "tokenizer.html",
         lambda board, asked, slug: tokenizer(board, lookup.tokenizer(board, slug)),
         TokenizerPage,
         rows=lambda page: page.rows,
+        row=PremiumRow,
         parameters=("page",),
         variables=lambda board: ({"slug": one.slug} for one in premium_queries.tokenizers(board).values()),
     )
@@ -121,6 +122,7 @@ def register(site: Site) -> None:
         lambda board, asked: costs(board, _sought(asked)),
         Costs,
         rows=lambda page: [row for table in page.tables for row in table.rows],
+        row=CostRow,
         parameters=("language",),
     )
 

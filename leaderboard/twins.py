@@ -8,10 +8,11 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from operator import attrgetter
-from typing import Any
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -37,18 +38,57 @@ class Column:
     first: tuple[int, tuple[int, ...]]
 
 
+def columns_of(kind: Any) -> Mapping[str, str]:
+    """The columns of a record or typed dictionary, in order, each with the name of its type.
+
+    That is "float", "int", "bool" or "str", or "" where values of several types may stand.
+    """
+    made: dict[str, str] = {}
+    for name, hint in get_type_hints(kind).items():
+        union = get_origin(hint) in (Union, UnionType)
+        members = [one for one in (get_args(hint) if union else [hint]) if one is not NoneType]
+        records = [one for one in members if is_dataclass(one)]
+        for one in records:
+            made |= {f"{name}.{inner}": told for inner, told in columns_of(one).items()}
+        if not records:
+            made[name] = _type_of(members)
+    return made
+
+
+def _type_of(members: Iterable[Any]) -> str:
+    found = set()
+    for one in members:
+        origin = get_origin(one)
+        if origin is Literal:
+            found |= {type(value).__name__ for value in get_args(one)}
+        elif origin is not None and issubclass(origin, Collection):
+            found.add("str")  # as JSON
+        else:
+            found.add(getattr(one, "__name__", ""))
+    if found == {"int", "float"}:
+        return "float"
+    return found.pop() if len(found) == 1 else ""
+
+
 class Table:
     """Rows as columns, which are taken apart a column at a time: a whole table has a million values.
 
-    `declared` is what the records say that a column holds, "float" or its like, by the column's name.
+    Where `row` says what a row is, its columns are there whatever the rows hold, before all others. `declared` is what
+    records say that a column holds, as `columns_of` does.
     """
 
-    def __init__(self, rows: Iterable[Any]) -> None:
+    def __init__(self, rows: Iterable[Any], row: type[Any] | None = None) -> None:
         found = list(rows)
         self._height = len(found)
         self._columns: dict[str, Column] = {}
         self.declared: dict[str, str] = {}
         self._spread("", (), found, range(len(found)))
+        if row is not None:
+            declared = columns_of(row)
+            self.declared |= declared
+            for number, name in enumerate(declared):
+                column = self._columns.setdefault(name, Column([None] * self._height, (0, ())))
+                column.first = (-1, (number,))
 
     def columns(self) -> dict[str, list[Any]]:
         """The columns in the order in which they are met, row by row."""
@@ -73,9 +113,10 @@ class Table:
                 where = [place for place, value in zip(places, values, strict=True) if type(value) is kind]
                 own = [value for value in values if type(value) is kind]
             if is_dataclass(kind):
+                if not name:
+                    self.declared |= columns_of(kind)
                 for number, field in enumerate(fields(kind)):
                     inner = f"{name}.{field.name}" if name else field.name
-                    self.declared[inner] = str(field.type).split(" | ")[0]
                     self._spread(inner, (*order, number), list(map(attrgetter(field.name), own)), where)
             elif issubclass(kind, Mapping) and not name:
                 for place, row in zip(where, own, strict=True):
@@ -112,9 +153,9 @@ def to_json(record: Any) -> bytes:
     return json.dumps(told, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
 
 
-def to_csv(rows: Iterable[Any]) -> bytes:
-    """RFC 4180, with a quote before text that a spreadsheet would run."""
-    columns = Table(rows).columns()
+def to_csv(rows: Iterable[Any], row: type[Any] | None = None) -> bytes:
+    """RFC 4180, with a quote before text that a spreadsheet would run. `row` is what a row is."""
+    columns = Table(rows, row).columns()
     out = io.StringIO(newline="")
     writer = csv.writer(out)
     writer.writerow(map(_harmless, columns))
@@ -135,13 +176,15 @@ def _harmless(value: Any) -> Any:
     return value
 
 
-def to_parquet(rows: Iterable[Any]) -> bytes:
-    """The rows as one Parquet file, compressed with zstd."""
+def to_parquet(rows: Iterable[Any], row: type[Any] | None = None) -> bytes:
+    """The rows as one Parquet file, compressed with zstd. `row` is what a row is."""
     import pyarrow as pa  # only who asks for Parquet pays for it
     import pyarrow.parquet as pq
 
-    found = Table(rows)
-    table = pa.table({name: _array(values, found.declared.get(name, "")) for name, values in found.columns().items()})
+    found = Table(rows, row)
+    # A column `this:value` is the column `value` of one thing among several.
+    declared = {name: found.declared.get(name.rpartition(":")[2], "") for name in found.columns()}
+    table = pa.table({name: _array(values, declared[name]) for name, values in found.columns().items()})
     out = io.BytesIO()
     pq.write_table(table, out, compression="zstd")
     return out.getvalue()

@@ -247,6 +247,7 @@ def register(site: Site) -> None:
         view,
         VerticalPage,
         rows=_lines,
+        row=VerticalLine,
         parameters=("page",),
         variables=_addresses,
     )

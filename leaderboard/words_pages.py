@@ -15,6 +15,7 @@ import msgspec
 from leaderboard import method, twins
 from leaderboard.board import Board
 from leaderboard.site import Page, Site
+from leaderboard.wording import MetricFacts
 
 CHANGES = Path(__file__).with_name("CHANGES.toml")
 CONTACT = "BOARD_CONTACT"
@@ -108,7 +109,14 @@ def register(site: Site) -> None:
     def data(board: Board) -> Data:
         return Data(board.name, tuple(map(_address, sorted(site.pages, key=lambda one: one.rule))), contact())
 
-    site.page("/method", "method.html", method.page, method.Method, rows=lambda page: page.metrics)
-    site.page("/changes", "changes.html", changes_page, Changes, rows=lambda page: page.changes)
-    site.page("/accessibility", "accessibility.html", accessibility, Accessibility, rows=lambda page: [page])
-    site.page("/data", "data.html", data, Data, rows=lambda page: page.pages)
+    site.page("/method", "method.html", method.page, method.Method, rows=lambda page: page.metrics, row=MetricFacts)
+    site.page("/changes", "changes.html", changes_page, Changes, rows=lambda page: page.changes, row=Entry)
+    site.page(
+        "/accessibility",
+        "accessibility.html",
+        accessibility,
+        Accessibility,
+        rows=lambda page: [page],
+        row=Accessibility,
+    )
+    site.page("/data", "data.html", data, Data, rows=lambda page: page.pages, row=Address)

@@ -218,7 +218,7 @@ BAD = [
     ("--references r1 -i none", "cannot read none: No such file"),
     ("--references . -i h1", "cannot read .: Is a directory"),
     ("--references empty -i empty", "empty is empty: nothing to score"),
-    ("--references r1 -i short", f"short has 1 lines, r1 has {SEGMENTS}; they must be parallel"),
+    ("--references r1 -i short", f"short has 1 line, r1 has {SEGMENTS}; they must be parallel"),
     ("--references r1 --references short -i h1", f"h1 has {SEGMENTS} lines, short has 1"),
     ("--references r1 -i latin", "latin is not UTF-8 text (byte 1)"),
     ("--references r1 -i cut.gz", "cut.gz is no gzip file, or one that is cut short"),

@@ -268,7 +268,7 @@ def test_unequal_files_are_named(bench: Bench, tmp_path: Path) -> None:
     (tmp_path / "h.txt").write_text("one\n")
     (tmp_path / "r.txt").write_text("one\ntwo\n")
     done = bench("score", "--hypotheses", "h.txt", "--references", "r.txt", expect=2)
-    assert "h.txt has 1 lines, r.txt has 2" in done.stderr
+    assert "h.txt has 1 line, r.txt has 2" in done.stderr
 
 
 def test_a_command_that_dies_keeps_what_came_before(bench: Bench, data: Path) -> None:

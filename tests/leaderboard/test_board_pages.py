@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
 from flask.testing import FlaskClient
 
-from leaderboard import wording
+import languages
+from leaderboard import asking, wording
 from leaderboard.app import create_app
 from leaderboard.snapshot import publish
 from tests.leaderboard.conftest import LANGUAGES, Scripted, knows, run_sib200, sentences
@@ -113,11 +115,47 @@ def test_every_filter_link_and_tab_of_the_board_works(client: FlaskClient) -> No
         ("language=yo&script=Ethi", "No task that you chose has a language that fits all of these filters."),
         ("suite=embedded&task=sib200", "No task on this board fits all of these filters."),
         ("language=hau_Latn", "No model has a result for this choice yet."),
+        # What this program knows, and nothing on this board has.
+        ("vertical=medical", "No task on this board fits all of these filters."),
+        ("suite=turkic&task=belebele", "No task on this board fits all of these filters."),
+        ("script=Mong", "No task that you chose has a language that fits all of these filters."),
+        ("family=maya1287", "No task that you chose has a language that fits all of these filters."),
+        ("size=under-1b", "No model fits all of these filters."),
+        ("energy=measured", "No model fits all of these filters."),
+        ("badge=re_run&level=institution", "No model fits all of these filters."),
     ],
 )
 def test_an_empty_result_says_why_and_how_to_widen(client: FlaskClient, query: str, said: str) -> None:
-    page = words(text(client, f"/board?{query}"))
-    assert said in page and "Take away" in page
+    page = text(client, f"/board?{query}")
+    assert said in words(page) and "Take away" in words(page)
+    asked = {(name, value) for name, value in parse_qsl(query) if name != "language"}
+    chosen = {a.get("value") for tag, a in check(page) if tag == "option" and "selected" in a}
+    assert {value for _name, value in asked} <= chosen
+    told = data(client, f"/board.json?{query}")
+    assert asked <= {(chip["name"], chip["value"]) for chip in told["chips"]}
+    assert told["ranked"] == [] and not any(row["standing"]["covered"] for row in told["unranked"])
+    for suffix in ("csv", "parquet"):
+        assert client.get(f"/board.{suffix}?{query}").status_code == 200
+
+
+def test_a_language_without_results_is_no_error(client: FlaskClient) -> None:
+    """Any language of the registry may be asked for; the page says why there is no number."""
+    for one in languages.all_languages()[::25]:
+        told = data(client, f"/board.json?language={one.code}")
+        assert told["ranked"] or told["unranked"] or told["empty"] in ("no_language", "no_results"), one.code
+        assert told["named"] == [one.code]
+
+
+def test_sorted_by_a_task_that_nobody_has_the_board_is_in_the_order_of_ranks(tmp_path: Path) -> None:
+    shares = (2, 9, 5)
+    models = [
+        run_sib200(tmp_path / f"{share}.run.db", Scripted(f"hf:m/{share}", knows(share)), [sentences("yor_Latn")])
+        for share in shares
+    ]
+    publish(models, tmp_path / "board")
+    visitor = create_app(tmp_path / "board").test_client()
+    told = data(visitor, "/board.json?language=yo&sort=xcopa")["ranked"]
+    assert [row["traits"]["model"]["name"] for row in told] == ["hf:m/9", "hf:m/5", "hf:m/2"]
 
 
 @pytest.mark.parametrize(
@@ -126,6 +164,24 @@ def test_an_empty_result_says_why_and_how_to_widen(client: FlaskClient, query: s
 def test_what_the_board_does_not_know_is_refused(client: FlaskClient, query: str) -> None:
     assert client.get(f"/board?{query}").status_code == 400
     assert "error" in client.get(f"/board.json?{query}").get_json()
+
+
+def test_a_value_that_nobody_knows_leads_to_those_like_it(client: FlaskClient) -> None:
+    told = client.get("/fr/board.json?area=Africa&script=ethy&script=Latn&page=3").get_json()
+    assert {"href": "/board.json?area=Africa&script=Ethi&script=Latn", "text": "Ethi"} in told["near"]
+    for near in told["near"]:
+        assert client.get(f"/fr{near['href']}").status_code == 200
+    page = client.get("/board?area=africa")
+    assert page.status_code == 400 and "Did you mean:" in page.text
+    assert ("a", "/board?area=Africa") in {(tag, a.get("href")) for tag, a in check(page.text)}
+    assert client.get("/board.json?area=%F0%9F%90%98").get_json()["near"] == []
+
+
+def test_a_message_does_not_pass_off_some_known_values_as_all(client: FlaskClient) -> None:
+    some = client.get("/board.json?script=zzzzzzzz").get_json()["error"]
+    assert some.endswith(", ….") and some.count(",") == asking.MOST_TOLD
+    assert "closed, open, unknown." in client.get("/board.json?open=perhaps").get_json()["error"]
+    assert "rank, name, size, " in client.get("/board.json?sort=x").get_json()["error"]
 
 
 def test_floors_stand_apart_and_are_labelled(client: FlaskClient) -> None:
@@ -219,7 +275,7 @@ def test_two_snapshots_can_be_held_against_each_other(tmp_path: Path) -> None:
     assert (changed["added"], changed["removed"], changed["changed"], changed["models_added"]) == (0, 0, 1, [])
     assert (changed["cells_changed"][0]["before"], changed["cells_changed"][0]["after"]) == (0.3, 0.8)
     page = words(text(visitor, f"/diff?from={names[0]}&to={names[1]}"))
-    assert re.search(r"30\.0 % [0-9.]+ % to [0-9.]+ %; n 40 80\.0 % [0-9.]+ % to [0-9.]+ %; n 40", page)
+    assert re.search(r"30\.0% [0-9.]+% to [0-9.]+%; n 40 80\.0% [0-9.]+% to [0-9.]+%; n 40", page)
     early = data(visitor, f"/diff.json?to={names[1]}")
     assert (early["old"], early["difference"]["changed"]) == (names[0], 1)
     assert data(visitor, f"/snapshots/{names[1]}/diff.json")["old"] == names[0]

@@ -79,7 +79,7 @@ def test_what_cannot_be_compared_says_why(client: FlaskClient) -> None:
     assert rows["amh_Ethi"]["verdict"] == "too_few_items" and rows["amh_Ethi"]["p"] is None
     assert rows["yor_Latn"]["reason"] == "too_many_errors" and rows["yor_Latn"]["difference"] is None
     assert rows["pes_Arab"]["verdict"] == "worse"
-    assert "withheld: more than 0.5 % of the requests failed" in said
+    assert "withheld: more than 0.5% of the requests failed" in said
     (task,) = data(client, PAIR)["tasks"]
     (result,) = task["results"]
     assert (result["macro"]["languages"], result["macro"]["n"]) == (1, 40)

@@ -134,7 +134,7 @@ def test_models_are_read_against_the_highest_floor(client: FlaskClient) -> None:
 
 def test_missing_cells_say_why(client: FlaskClient) -> None:
     yoruba = words(text(client, "/languages/yor_Latn"))
-    assert "withheld: more than 0.5 % of the requests failed" in yoruba and "5 of 40 failed" in yoruba
+    assert "withheld: more than 0.5% of the requests failed" in yoruba and "5 of 40 failed" in yoruba
     assert "not run hf:maker/gaps , hf:maker/good" in yoruba
     assert "fewer than 20 items: shown, not counted" in words(text(client, "/languages/amh_Ethi"))
     assert "No benchmark result in Hausa" in words(text(client, "/languages/hau_Latn"))

@@ -23,6 +23,7 @@ from bench.records import BenchError, Cell, UsageError
 from bench.runfile import RunFile
 from bench.runfile_records import Identity
 from leaderboard import arrays, copies, history, reading, rows, snapshot, writing
+from leaderboard.app import create_app
 from leaderboard.records import Scored
 from leaderboard.snapshot import Info, connect, current, publish, snapshot_path
 from tasks import Variety
@@ -342,9 +343,22 @@ def test_a_snapshot_of_another_format_is_one_clear_line(tmp_path: Path) -> None:
     with sqlite3.connect(info.path) as connection:
         connection.execute("PRAGMA user_version = 3")
     connection.close()
-    with pytest.raises(snapshot.BoardError, match="is no snapshot of format 5; publish the runs to a new board") as no:
+    told = "of format 3, and this program reads format 5; move .*/current away and publish its runs again .*board/runs"
+    for read in (lambda: publish([run], tmp_path / "board"), lambda: create_app(tmp_path / "board")):
+        with pytest.raises(snapshot.OtherFormat, match=told) as no:
+            read()
+        assert "\n" not in str(no.value)
+
+
+def test_a_file_that_is_no_snapshot_is_one_clear_line(tmp_path: Path) -> None:
+    run = run_sib200(tmp_path / "a.run.db", Scripted("hf:a", knows(3)), [sentences("yor_Latn")])
+    info = publish([run], tmp_path / "board")
+    info.path.unlink()
+    with sqlite3.connect(info.path) as connection:
+        connection.execute("CREATE TABLE other (a)")
+    connection.close()
+    with pytest.raises(snapshot.BoardError, match="is no snapshot; publish all runs to a new board, or write the name"):
         publish([run], tmp_path / "board")
-    assert "\n" not in str(no.value)
 
 
 @pytest.mark.parametrize("content", [b"", b"garbage", b"\xff\xfe", b"0123456789abcdef"])

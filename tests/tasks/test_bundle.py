@@ -55,7 +55,7 @@ FROM_BUNDLE = ("-t", "b/declared/tiny.toml", "-t", "b/declared/mine.toml", "--da
 @pytest.fixture
 def bundled(folder: Path) -> Path:
     said = bench(folder, "data", "bundle", *BOTH, "--data", "mirror", "--output", "b")
-    assert "1 datasets, 6 files, 24 prompts, 2 declarations" in said
+    assert "1 dataset, 6 files, 24 prompts, 2 declarations" in said
     for gone in ("git", "own", "mirror"):
         shutil.rmtree(folder / gone)
     return folder
