@@ -183,13 +183,14 @@ def test_the_list_can_be_sorted(client: FlaskClient) -> None:
 def rows_of(cell: dict[str, Any]) -> list[str]:
     """How a cell's numbers stand in a row."""
     if cell["value"] is None:
-        return [wording.reason(cell["reasons"]["value"])]
+        return [wording.reason(cell["reasons"]["value"]).replace(" %", "%")]
     said = [
         wording.number(cell["value"], cell["metric"]),
         wording.number(cell["chance"], cell["metric"]),
         str(cell["n"]),
     ]
-    return [*said, wording.interval(Cell(**cell)), "Self-reported"]
+    shown = [*said, wording.interval(Cell(**cell)), "Self-reported"]
+    return [each.replace(" %", "%") for each in shown]  # as English writes a per cent
 
 
 @pytest.mark.parametrize("code", ["yor_Latn", "pes_Arab", "amh_Ethi", "hau_Latn"])

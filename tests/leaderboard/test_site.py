@@ -105,13 +105,14 @@ def test_unchanged_pages_are_not_sent_again(client: FlaskClient, path: str) -> N
 def rows_of(cell: dict[str, Any]) -> list[str]:
     """How a cell's numbers stand in a row."""
     if cell["value"] is None:
-        return [wording.reason(cell["reasons"]["value"])]
+        return [wording.reason(cell["reasons"]["value"]).replace(" %", "%")]
     said = [
         wording.number(cell["value"], cell["metric"]),
         wording.number(cell["chance"], cell["metric"]),
         str(cell["n"]),
     ]
-    return [*said, wording.interval(Cell(**cell))]
+    shown = [*said, wording.interval(Cell(**cell))]
+    return [each.replace(" %", "%") for each in shown]  # as English writes a per cent
 
 
 @pytest.mark.parametrize("path", ["/models/hf-maker-gaps/sib200", "/models/baseline-random/cldr-names-write"])
