@@ -128,3 +128,8 @@ def premiums(tokens: Mapping[str, int], name: str = "hf:maker/good", **more: Any
 def as_json(*found: Premiums) -> list[dict[str, Any]]:
     """As a run's manifest has them."""
     return [to_json(each) for each in found]
+
+
+def as_english(text: str) -> str:
+    """A text of the program as an English page has it: no space before a per cent."""
+    return text.replace(" %", "%")

@@ -25,7 +25,7 @@ from leaderboard.energy_checks import FIGURES
 from leaderboard.snapshot import current, publish, snapshot_path
 from tests.leaderboard.conftest import Scripted, fails, knows, run_sib200, sentences
 from tests.leaderboard.markup import check, tables, words
-from tests.leaderboard.powered import SETUP, Change, believing, measured, rewrite, without
+from tests.leaderboard.powered import SETUP, Change, as_english, believing, measured, rewrite, without
 from tests.leaderboard.test_aggregate import cell as bare
 
 ZERO = re.compile(r"(?<![\d.,])0(\.0+)?\s*(J|joule)|(?<![\d.,])0\.0+(?!\d)")
@@ -83,7 +83,7 @@ def test_a_reading_that_failed_shows_its_reason_on_every_page_and_is_never_zero(
     client = visit(tmp_path, rewrite(copy, without(code)))
     for place in PLACES:
         said = energy_part(page(client, place))
-        assert reasons.meaning(code).replace("'", "&#39;") in said, place
+        assert as_english(reasons.meaning(code)).replace("'", "&#39;") in said, place
         assert not ZERO.search(said), (place, ZERO.search(said))
     told = client.get("/languages/eng_Latn.json").get_json()
     (line,) = [line for table in told["benchmarks"] for line in table["models"]]
@@ -120,7 +120,7 @@ def test_a_doubtful_figure_is_shown_with_the_doubt_and_not_ranked(code: str, one
     client = visit(tmp_path, rewrite(copy, measured(20.0, energy_provenance=provenance, reasons={"energy_rank": code})))
     for place in PLACES:
         said = energy_part(page(client, place))
-        assert "25.0" in said and f"not ranked: {reasons.meaning(code)}" in said, place
+        assert "25.0" in said and as_english(f"not ranked: {reasons.meaning(code)}") in said, place
     (table,) = client.get("/energy.json").get_json()["energy"]["tables"]
     (row,) = table["rows"]
     assert (row["per_correct"]["first"], row["equivalent"]["first"]) == (None, None)
@@ -137,7 +137,7 @@ def test_the_doubt_is_told_where_nothing_that_is_ranked_has_a_value(one: Path, t
     for place in PLACES:
         text = page(client, place)
         (row,) = [row for rows in tables(text) for row in rows if "measured apart" in row]
-        assert f"not ranked: {reasons.UNRANKED['runaway']}" in row
+        assert as_english(f"not ranked: {reasons.UNRANKED['runaway']}") in row
         # Short in the field, in full beneath.
         assert reasons.MISSING["none_correct"] not in row and reasons.MISSING["none_correct"] in energy_part(text)
         assert {f"#energy-1-note-{number}" for number in (1, 2)} <= {a.get("href") for _, a in check(text)}
@@ -159,7 +159,7 @@ def test_every_code_has_words_and_the_method_page_has_them_all(client: FlaskClie
     said = words(page(client, "/method"))
     for code, meaning in reasons.MEANINGS.items():
         assert energy_wording.why(code) == meaning
-        assert code in said and meaning in said
+        assert code in said and as_english(meaning) in said
 
 
 def test_models_are_apart_only_where_the_interval_of_their_difference_says_so(tmp_path: Path) -> None:
@@ -179,7 +179,7 @@ def test_models_are_apart_only_where_the_interval_of_their_difference_says_so(tm
     assert list(ranked) == ["hf:thrifty", "hf:like-it", "hf:hungry", "hf:drifting"]
     (shown,) = [rows for rows in tables(page(client, "/energy")) if "Joules for each right answer" in rows[0]]
     assert shown[1] == "English" and "rank 1 to 2 of 3" in shown[2] and "rank 3 of 3" in shown[4]
-    assert f"not ranked: {reasons.UNRANKED['drift']}" in shown[5]
+    assert as_english(f"not ranked: {reasons.UNRANKED['drift']}") in shown[5]
     assert client.get("/languages/eng_Latn.json").get_json()["energy"]["tables"] == [table]
 
 

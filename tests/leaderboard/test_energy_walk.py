@@ -15,6 +15,7 @@ from bench.energy.reasons import FATAL, meaning
 from leaderboard.app import create_app
 from leaderboard.snapshot import publish
 from tests.energy.test_session import Run, blocks
+from tests.leaderboard.powered import as_english
 
 FAULTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     # code -> what is wrong with the GPU, and with the model
@@ -45,7 +46,7 @@ def test_a_fault_is_told_on_the_page_and_no_number_is(tmp_path: Path, code: str)
     client = create_app(tmp_path / "board").test_client()
     for page in ("/languages/yor_Latn", "/models/hf-scripted"):
         text = html.unescape(client.get(page).get_data(as_text=True))
-        assert meaning(cell.reasons["energy"]).partition(" (")[0] in text, page
+        assert as_english(meaning(cell.reasons["energy"]).partition(" (")[0]) in text, page
         assert not re.search(r"\b0(\.0+)? J\b|\b0(\.0+)? joules", text), page
     assert cell.reasons["energy"].partition(":")[0] == code
 
