@@ -252,7 +252,8 @@ def test_journey(
         seen.page.locator(f"main a[href$='/snapshots/{info.snapshot}']").click()
         seen.page.wait_for_url(f"**/snapshots/{info.snapshot}*")
         seen.go(f"{root}/models/baseline-copy")
-        assert seen.page.locator(".badge.re-scored").count() == 1
+        assert seen.page.locator("h3 .badge.re-scored").count() == 1  # the run's own
+        assert seen.page.locator(".badge.re-scored").count() == seen.page.locator(".badge").count() == 3  # and 2 tasks
 
         broken = tmp_path / "broken.run.db"
         broken.write_bytes(sent.read_bytes()[:20_000])
