@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -47,11 +48,14 @@ def test_a_long_value_does_not_hide_what_would_be_right(runs: list[Path], tmp_pa
     assert told(tmp_path).endswith("mends it")
 
 
-@pytest.mark.parametrize("column", ["versions", "hardware", "command_line"])
-@pytest.mark.parametrize("value", [7, None, "text", [1], {"one": [None]}])
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        *itertools.product(["versions", "hardware", "command_line"], [7, None, "text", [1]]),
+        *itertools.product(["versions", "command_line"], [{"one": [None]}]),  # hardware may well be that
+    ],
+)
 def test_json_of_another_kind_is_told_by_its_column(column: str, value: Any, runs: list[Path], tmp_path: Path) -> None:
-    if column == "hardware" and isinstance(value, dict):
-        pytest.skip("which is what hardware is")
     with edited(runs[3], tmp_path / UPLOAD) as connection:
         connection.execute(f"UPDATE invocations SET {column} = ?", (json.dumps(value),))
     detail = told(tmp_path)
